@@ -1,0 +1,3 @@
+//! The `mnemon` binary.
+
+fn main() {}

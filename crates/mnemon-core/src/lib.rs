@@ -1,0 +1,29 @@
+//! The words that every other crate of Mnemon speaks: memories and turns, scopes and sessions, and the two seams
+//! that several layers share, [`Embedder`] and [`TokenCounter`].
+//!
+//! This crate does no IO, starts no thread and reads no clock: whoever calls it passes the time.
+//!
+//! ```
+//! use mnemon_core::{Kind, NewMemory, Scope};
+//!
+//! let scope: Scope = "user=ann,project=garden".parse()?;
+//! let fact = NewMemory::new(Kind::Fact, "Ann is allergic to peanuts").pinned(true);
+//! assert_eq!(scope.user(), "ann");
+//! assert_eq!(fact.kind, Kind::Fact);
+//! # Ok::<(), mnemon_core::ScopeError>(())
+//! ```
+
+mod embedder;
+mod id;
+mod memory;
+mod scope;
+mod session;
+mod tokens;
+
+pub use embedder::{EmbedError, Embedder, Embeddings, ModelId, Purpose};
+pub use id::{IdError, MemoryId, SessionId};
+pub use jiff::Timestamp;
+pub use memory::{Kind, Memory, Metadata, NewMemory, NewTurn, Origin, ParseWordError, Placement, Role, Turn};
+pub use scope::{Scope, ScopeError};
+pub use session::Session;
+pub use tokens::{EstimateCounter, TokenCounter};

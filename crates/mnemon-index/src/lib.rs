@@ -1,0 +1,1 @@
+//! Vector search over slices: exact int8 scan and HNSW

@@ -1,0 +1,1 @@
+//! Diverse selection: k-means representatives, MMR and redundancy

@@ -1,0 +1,1 @@
+//! The token-bounded window of recent turns and its eviction policies

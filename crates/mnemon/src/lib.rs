@@ -1,0 +1,1 @@
+//! Long-term memory for agents: remembers every conversation and builds the next prompt under a token budget

@@ -1,0 +1,1 @@
+//! The packed embedding model that ships with Mnemon, and the tool that made it.
