@@ -1,1 +1,54 @@
-//! The SQLite store of the Mnemon memory engine
+//! The store: one SQLite file, and the only truth of Mnemon. Whatever else exists (windows, vector indexes, caches)
+//! can be thrown away and is rebuilt from here.
+//!
+//! Everything happens inside a transaction that the caller opens with [`Store::read`] or [`Store::write`] and hands
+//! down: a [`Snapshot`] sees one state of the file however many processes write meanwhile, a [`WriteTx`] is durable
+//! when the call returns. The store knows rows and text search; it knows nothing of meaning, ranking or prompts.
+//!
+//! ```
+//! use mnemon_core::{Kind, NewMemory, Scope, Timestamp};
+//! use mnemon_store::{Store, TextQuery};
+//!
+//! let store = Store::open_in_memory()?;
+//! let scope = Scope::user_scope("ann")?;
+//! let now = Timestamp::now();
+//! let added = store.write(|tx| tx.add_memory(&scope, &NewMemory::new(Kind::Fact, "Ann grows tomatoes"), now))?;
+//! let hits = store.read(|snapshot| {
+//!     let Some(scope) = snapshot.scope_id(&scope)? else { return Ok(Vec::new()) };
+//!     snapshot.text_search(&TextQuery { text: "tomato", scope, limit: 10 })
+//! })?;
+//! assert_eq!(hits[0].row, added.row);
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+
+mod changes;
+mod connection;
+mod error;
+mod grams;
+mod memories;
+mod options;
+mod schema;
+mod scopes;
+mod sessions;
+mod stats;
+mod store;
+mod text;
+mod transaction;
+mod vectors;
+mod window;
+
+pub use changes::{Change, ChangeOp, Head};
+pub use error::StoreError;
+pub use memories::{Added, ListFilter, MemoryUpdate};
+pub use options::{Durability, StoreOptions};
+pub use schema::{MIN_SQLITE_VERSION, SCHEMA_VERSION};
+pub use scopes::ScopeRow;
+pub use stats::{Damage, StoreStats};
+pub use store::Store;
+pub use text::{TextHit, TextQuery};
+pub use transaction::{Snapshot, WriteTx};
+pub use vectors::ModelRow;
+pub use window::WindowRow;
+
+/// The number of a row. Unlike an id it means something in one file only; it is never used again for another row.
+pub type RowId = i64;

@@ -1,0 +1,104 @@
+//! The change log: how caches of any process follow the rows.
+
+use rusqlite::{OptionalExtension, params};
+
+use crate::{RowId, Snapshot, StoreError};
+
+/// The end of the change log in one snapshot. Two equal heads of one file mean that nothing changed between.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Head {
+    /// The number of the last change; 0 when there was none.
+    pub seq: i64,
+    /// A random number of that change: a log that was rolled back and grew again has another one.
+    pub nonce: i64,
+}
+
+/// What happened to a row.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ChangeOp {
+    /// A memory was added.
+    Added,
+    /// The text, caption or speaker of a memory changed.
+    Changed,
+    /// A memory was deleted.
+    Deleted,
+    /// A vector was stored for a memory.
+    VectorStored,
+    /// A vector of a memory was dropped.
+    VectorDropped,
+}
+
+/// One entry of the change log.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Change {
+    /// Its number. Numbers grow, not always by one.
+    pub seq: i64,
+    /// What happened.
+    pub op: ChangeOp,
+    /// To which memory.
+    pub row: RowId,
+    /// Of which model, for vectors: compare with [`ModelRow::is`](crate::ModelRow::is).
+    pub model_id: Option<i64>,
+}
+
+impl Snapshot<'_> {
+    /// The end of the change log. About a microsecond.
+    ///
+    /// # Errors
+    /// When the file cannot be read.
+    pub fn head(&self) -> Result<Head, StoreError> {
+        Ok(self
+            .conn
+            .prepare_cached("SELECT seq, nonce FROM head WHERE id = 1")?
+            .query_row([], |row| Ok(Head { seq: row.get(0)?, nonce: row.get(1)? }))?)
+    }
+
+    /// What was changed after `known`, oldest first. `None` when the log does not continue from there (it was rolled
+    /// back or cut), and everything has to be read anew.
+    ///
+    /// # Errors
+    /// [`StoreError::BadRow`], and when the file cannot be read.
+    pub fn changes_since(&self, known: Head) -> Result<Option<Vec<Change>>, StoreError> {
+        if known.seq > 0 {
+            let nonce = self
+                .conn
+                .prepare_cached("SELECT nonce FROM change WHERE seq = ?1")?
+                .query_row([known.seq], |row| row.get::<_, i64>(0))
+                .optional()?;
+            if nonce != Some(known.nonce) {
+                return Ok(None);
+            }
+        } else {
+            // AUTOINCREMENT counts from 1 without gaps at the start, so a log that begins later was cut.
+            let first: Option<i64> =
+                self.conn.prepare_cached("SELECT min(seq) FROM change")?.query_row([], |row| row.get(0))?;
+            if first.is_some_and(|first| first > 1) {
+                return Ok(None);
+            }
+        }
+        let mut statement =
+            self.conn.prepare_cached("SELECT seq, op, memory_id, model_id FROM change WHERE seq > ?1 ORDER BY seq")?;
+        let mut rows = statement.query(params![known.seq])?;
+        let mut changes = Vec::new();
+        while let Some(row) = rows.next()? {
+            let (seq, op): (i64, i64) = (row.get(0)?, row.get(1)?);
+            let op = match op {
+                1 => ChangeOp::Added,
+                2 => ChangeOp::Changed,
+                3 => ChangeOp::Deleted,
+                4 => ChangeOp::VectorStored,
+                5 => ChangeOp::VectorDropped,
+                other => {
+                    return Err(StoreError::BadRow {
+                        table: "change",
+                        row: seq,
+                        expected: "an operation from 1 to 5",
+                        got: other.to_string(),
+                    });
+                }
+            };
+            changes.push(Change { seq, op, row: row.get(2)?, model_id: row.get(3)? });
+        }
+        Ok(Some(changes))
+    }
+}

@@ -1,0 +1,164 @@
+//! What can go wrong with a store.
+
+use std::path::PathBuf;
+
+use mnemon_core::MemoryId;
+use rusqlite::ErrorCode;
+
+/// What can go wrong with a store.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum StoreError {
+    /// The SQLite that was linked is too old to be safe.
+    #[error("expected SQLite {expected} or later, which fixes a corruption of WAL databases, got {found}")]
+    SqliteTooOld {
+        /// The oldest version that is accepted.
+        expected: &'static str,
+        /// The version that was linked.
+        found: &'static str,
+    },
+    /// The file cannot be opened at all.
+    #[error("the memory file {path} cannot be opened")]
+    CannotOpen {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: rusqlite::Error,
+    },
+    /// The folder of the file cannot be made.
+    #[error("the folder of the memory file {path} cannot be made")]
+    CannotMakeFolder {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: std::io::Error,
+    },
+    /// The file is no SQLite database.
+    #[error("expected a Mnemon memory file, got a file that is not a database: {path}")]
+    NotADatabase {
+        /// The file.
+        path: PathBuf,
+    },
+    /// The file is the database of another program.
+    #[error(
+        "expected a Mnemon memory file, got a database of another program: {path} (application id {application_id:#010x})"
+    )]
+    NotMnemon {
+        /// The file.
+        path: PathBuf,
+        /// The application id that it carries.
+        application_id: i64,
+    },
+    /// The file was written by a newer Mnemon.
+    #[error("the memory file {path} has schema {found}, this program knows up to {supported}: update the program")]
+    Newer {
+        /// The file.
+        path: PathBuf,
+        /// The schema version of the file.
+        found: i64,
+        /// The newest schema version that this program knows.
+        supported: i64,
+    },
+    /// The file has an older schema and may not be written.
+    #[error("the memory file {path} has schema {found}, expected {supported}: open it once for writing to migrate it")]
+    Older {
+        /// The file.
+        path: PathBuf,
+        /// The schema version of the file.
+        found: i64,
+        /// The schema version that is expected.
+        supported: i64,
+    },
+    /// Another process held the lock for longer than the busy timeout.
+    #[error("the memory file is locked by another process, gave up after {waited_ms} ms")]
+    Busy {
+        /// How long was waited.
+        waited_ms: u128,
+    },
+    /// The disk, or the quota, is full. Nothing of the operation was stored.
+    #[error("no space is left for the memory file, nothing was stored")]
+    Full,
+    /// A write to a store that was opened, or can only be opened, for reading.
+    #[error("the memory file is open for reading only")]
+    ReadOnly,
+    /// The file is damaged.
+    #[error("the memory file is damaged")]
+    Corrupt(#[source] rusqlite::Error),
+    /// Reading or writing the file failed.
+    #[error("reading or writing the memory file failed")]
+    Io(#[source] rusqlite::Error),
+    /// A row says something that no version of Mnemon writes.
+    #[error("row {row} of {table} is damaged: expected {expected}, got {got}")]
+    BadRow {
+        /// The table.
+        table: &'static str,
+        /// The row.
+        row: i64,
+        /// What was expected.
+        expected: &'static str,
+        /// What came.
+        got: String,
+    },
+    /// A text that is too long to store.
+    #[error("expected a text of at most {max} bytes, got {got} bytes")]
+    TextTooLong {
+        /// The most that is accepted.
+        max: usize,
+        /// The length of the text.
+        got: usize,
+    },
+    /// A value that is not allowed in this field.
+    #[error("expected {expected} as {field}, got {got}")]
+    Invalid {
+        /// The field.
+        field: &'static str,
+        /// What is allowed.
+        expected: &'static str,
+        /// What came.
+        got: String,
+    },
+    /// A memory that is not there, or not in this scope.
+    #[error("no memory {id} in this scope")]
+    NoMemory {
+        /// The id that was asked for.
+        id: MemoryId,
+    },
+    /// A session that is not there, or not in this scope.
+    #[error("no session {session} in this scope")]
+    NoSession {
+        /// The name or id that was asked for.
+        session: String,
+    },
+    /// A migration failed; the file is as it was before.
+    #[error("the memory file could not be migrated and is unchanged")]
+    Migration(#[source] rusqlite_migration::Error),
+    /// Any other failure of SQLite.
+    #[error("the database failed")]
+    Sqlite(#[source] rusqlite::Error),
+    /// A thread ended in the middle of a transaction, which was rolled back.
+    #[error("another thread of this process panicked inside a transaction, which was rolled back")]
+    Poisoned,
+}
+
+impl StoreError {
+    /// Whether the same call may succeed if it is made again.
+    #[must_use]
+    pub fn is_transient(&self) -> bool {
+        matches!(self, Self::Busy { .. })
+    }
+}
+
+impl From<rusqlite::Error> for StoreError {
+    fn from(error: rusqlite::Error) -> Self {
+        match error.sqlite_error_code() {
+            Some(ErrorCode::DiskFull) => Self::Full,
+            Some(ErrorCode::ReadOnly) => Self::ReadOnly,
+            Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => Self::Corrupt(error),
+            Some(ErrorCode::SystemIoFailure) => Self::Io(error),
+            Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => Self::Busy { waited_ms: 0 },
+            _ => Self::Sqlite(error),
+        }
+    }
+}

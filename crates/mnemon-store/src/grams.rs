@@ -1,0 +1,115 @@
+//! Scripts that write no spaces between words (Chinese, Japanese, Thai, …) or glue endings to them (Korean).
+//!
+//! No dictionary is carried. Text of such scripts is indexed as pairs of neighbouring characters, as Lucene's
+//! CJKAnalyzer does: every word of two characters is one entry, longer words are several. The last character of a run
+//! is indexed alone too, so that a query of one character, asked as a prefix, finds it everywhere.
+
+/// A term to search for in the index of grams.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct GramTerm {
+    pub(crate) text: String,
+    /// A single character stands for every pair that begins with it.
+    pub(crate) prefix: bool,
+}
+
+/// What the index of grams holds for these texts; empty when none of them has an unsegmented script. Pieces of other
+/// scripts that are glued to such a run (`東京Tower`) are kept whole, because the index of words cannot split them.
+pub(crate) fn grams<'a>(texts: impl Iterator<Item = &'a str>) -> String {
+    let mut out = String::new();
+    for text in texts.filter(|text| text.contains(is_unsegmented)) {
+        for word in text.split(|c: char| !is_word(c)).filter(|word| word.contains(is_unsegmented)) {
+            for piece in pieces(word) {
+                let mut push = |gram: &str| {
+                    out.push_str(gram);
+                    out.push(' ');
+                };
+                if piece.contains(is_unsegmented) {
+                    pairs(piece).chain(last_char(piece)).for_each(&mut push);
+                } else {
+                    push(piece);
+                }
+            }
+        }
+    }
+    out
+}
+
+/// The terms that find a query in the index of grams, apart from its words of other scripts.
+pub(crate) fn gram_terms(query: &str) -> Vec<GramTerm> {
+    let words = query.split(|c: char| !is_word(c)).flat_map(pieces).filter(|piece| piece.contains(is_unsegmented));
+    let mut terms = Vec::new();
+    for piece in words {
+        let before = terms.len();
+        terms.extend(pairs(piece).map(|pair| GramTerm { text: pair.to_owned(), prefix: false }));
+        if terms.len() == before {
+            terms.push(GramTerm { text: piece.to_owned(), prefix: true });
+        }
+    }
+    terms
+}
+
+pub(crate) fn is_unsegmented(c: char) -> bool {
+    matches!(c,
+        '\u{0E00}'..='\u{0EFF}'     // Thai, Lao
+        | '\u{0F00}'..='\u{0FFF}'   // Tibetan
+        | '\u{1000}'..='\u{109F}'   // Myanmar
+        | '\u{1100}'..='\u{11FF}'   // Hangul letters
+        | '\u{1780}'..='\u{17FF}'   // Khmer
+        | '\u{3005}'..='\u{3007}'   // ideographic marks
+        | '\u{3040}'..='\u{318F}'   // Hiragana, Katakana, Bopomofo, Hangul letters
+        | '\u{31A0}'..='\u{31FF}'
+        | '\u{3400}'..='\u{9FFF}'   // Han
+        | '\u{A960}'..='\u{A97F}'
+        | '\u{AC00}'..='\u{D7FF}'   // Hangul syllables
+        | '\u{F900}'..='\u{FAFF}'
+        | '\u{FF66}'..='\u{FFDC}'   // half-width forms
+        | '\u{20000}'..='\u{3FFFF}')
+}
+
+fn is_word(c: char) -> bool {
+    c.is_alphanumeric() || is_unsegmented(c)
+}
+
+/// Splits a word where it changes between an unsegmented script and another one.
+fn pieces(word: &str) -> impl Iterator<Item = &str> {
+    let mut rest = word;
+    std::iter::from_fn(move || {
+        let first = is_unsegmented(rest.chars().next()?);
+        let end = rest.find(|c| is_unsegmented(c) != first).unwrap_or(rest.len());
+        let (piece, tail) = rest.split_at(end);
+        rest = tail;
+        Some(piece)
+    })
+}
+
+fn pairs(run: &str) -> impl Iterator<Item = &str> {
+    let ends = run.char_indices().map(|(start, c)| start + c.len_utf8()).skip(1);
+    run.char_indices().zip(ends).map(|((start, _), end)| &run[start..end])
+}
+
+fn last_char(run: &str) -> Option<&str> {
+    run.char_indices().next_back().map(|(start, _)| &run[start..])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(text: &str, indexed: &str, asked: &str) {
+        assert_eq!(grams([text].into_iter()).trim_end(), indexed);
+        let terms: Vec<String> =
+            gram_terms(text).into_iter().map(|term| term.text + if term.prefix { "*" } else { "" }).collect();
+        assert_eq!(terms.join(" "), asked);
+    }
+
+    #[test]
+    fn runs_become_pairs() {
+        check("plain English, naïve café", "", "");
+        check("我喜欢北京", "我喜 喜欢 欢北 北京 京", "我喜 喜欢 欢北 北京");
+        check("猫", "猫", "猫*");
+        check("東京Tower, 2階", "東京 京 Tower 2 階", "東京 階*");
+        check("안녕 세상", "안녕 녕 세상 상", "안녕 세상");
+        check("", "", "");
+    }
+}

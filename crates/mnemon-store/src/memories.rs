@@ -1,0 +1,484 @@
+//! Memories as rows: adding, reading, changing and deleting them.
+
+use mnemon_core::{
+    Kind, Memory, MemoryId, Metadata, NewMemory, NewTurn, Origin, Placement, Role, Scope, SessionId, Timestamp, Turn,
+};
+use rusqlite::types::Value;
+use rusqlite::{OptionalExtension, Row, params, params_from_iter};
+
+use crate::scopes::scope_from_parts;
+use crate::{RowId, ScopeRow, Snapshot, StoreError, WriteTx, grams};
+
+/// The longest text that is stored. Ten times what one would call a book; a guard against a runaway caller.
+const MAX_TEXT_BYTES: usize = 64 << 20;
+
+/// A memory that was added.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Added {
+    /// Its row.
+    pub row: RowId,
+    /// Its id.
+    pub id: MemoryId,
+    /// False when a memory of the same origin was there already: then this names that one and nothing was written.
+    pub is_new: bool,
+}
+
+/// Which memories of a scope to list.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ListFilter {
+    /// Only of this kind.
+    pub kind: Option<Kind>,
+    /// Only the turns of this session.
+    pub session: Option<SessionId>,
+    /// Only pinned ones.
+    pub pinned: bool,
+    /// At most so many.
+    pub limit: usize,
+    /// After leaving out so many.
+    pub offset: usize,
+    /// The last stored first, instead of the first stored first.
+    pub newest_first: bool,
+}
+
+impl Default for ListFilter {
+    fn default() -> Self {
+        Self { kind: None, session: None, pinned: false, limit: 100, offset: 0, newest_first: false }
+    }
+}
+
+/// What of a memory to change. `None` leaves a field as it is.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct MemoryUpdate {
+    /// Another text. Vectors of the old text are dropped.
+    pub text: Option<String>,
+    /// Other metadata, in place of all there was.
+    pub metadata: Option<Metadata>,
+    /// Pinned or not.
+    pub pinned: Option<bool>,
+    /// Another priority.
+    pub priority: Option<f32>,
+}
+
+/// Every column that [`memory_from_row`] reads.
+const COLUMNS: &str = "
+    SELECT m.id, m.uid, m.kind, m.text, m.caption, m.position, m.role, m.speaker, m.pinned, m.priority, m.metadata,
+           m.external_id, m.occurred_at, m.stored_at, m.updated_at,
+           scope.user, scope.agent, scope.project, m.scope_id,
+           session.uid, source.name, window.memory_id IS NOT NULL
+    FROM memory AS m
+    JOIN scope ON scope.id = m.scope_id
+    LEFT JOIN session ON session.id = m.session_id
+    LEFT JOIN source ON source.id = m.source_id
+    LEFT JOIN window ON window.memory_id = m.id";
+
+impl Snapshot<'_> {
+    /// The memories of these rows, in the same order; rows that are gone are left out.
+    ///
+    /// # Errors
+    /// When the file cannot be read or a row is damaged.
+    pub fn memories(&self, rows: &[RowId]) -> Result<Vec<(RowId, Memory)>, StoreError> {
+        let mut statement = self.conn.prepare_cached(&format!("{COLUMNS} WHERE m.id = ?1"))?;
+        let mut memories = Vec::with_capacity(rows.len());
+        for &id in rows {
+            let mut found = statement.query([id])?;
+            if let Some(row) = found.next()? {
+                memories.push((id, memory_from_row(row)?));
+            }
+        }
+        Ok(memories)
+    }
+
+    /// The row of a memory, if it is in this scope.
+    ///
+    /// # Errors
+    /// When the file cannot be read.
+    pub fn memory_row(&self, scope: ScopeRow, id: MemoryId) -> Result<Option<RowId>, StoreError> {
+        Ok(self
+            .conn
+            .prepare_cached("SELECT id FROM memory WHERE uid = ?1 AND scope_id = ?2")?
+            .query_row(params![id.as_bytes(), scope.0], |row| row.get(0))
+            .optional()?)
+    }
+
+    /// The memory of this id, if it is in this scope.
+    ///
+    /// # Errors
+    /// When the file cannot be read or the row is damaged.
+    pub fn memory(&self, scope: ScopeRow, id: MemoryId) -> Result<Option<Memory>, StoreError> {
+        match self.memory_row(scope, id)? {
+            Some(row) => Ok(self.memories(&[row])?.pop().map(|(_, memory)| memory)),
+            None => Ok(None),
+        }
+    }
+
+    /// The memories of a scope that pass the filter, in the order in which they were stored.
+    ///
+    /// # Errors
+    /// When the file cannot be read or a row is damaged.
+    pub fn list(&self, scope: ScopeRow, filter: &ListFilter) -> Result<Vec<Memory>, StoreError> {
+        let (condition, mut values) = self.condition(scope, filter)?;
+        let order = if filter.newest_first { "DESC" } else { "ASC" };
+        values.push(Value::Integer(i64::try_from(filter.limit).unwrap_or(i64::MAX)));
+        values.push(Value::Integer(i64::try_from(filter.offset).unwrap_or(i64::MAX)));
+        let mut statement =
+            self.conn.prepare_cached(&format!("{COLUMNS} WHERE {condition} ORDER BY m.id {order} LIMIT ? OFFSET ?"))?;
+        let mut rows = statement.query(params_from_iter(values))?;
+        let mut memories = Vec::new();
+        while let Some(row) = rows.next()? {
+            memories.push(memory_from_row(row)?);
+        }
+        Ok(memories)
+    }
+
+    /// How many memories of a scope pass the filter; its limit and offset play no part.
+    ///
+    /// # Errors
+    /// When the file cannot be read.
+    pub fn count(&self, scope: ScopeRow, filter: &ListFilter) -> Result<u64, StoreError> {
+        let (condition, values) = self.condition(scope, filter)?;
+        Ok(self
+            .conn
+            .prepare_cached(&format!("SELECT count(*) FROM memory AS m WHERE {condition}"))?
+            .query_row(params_from_iter(values), |row| row.get(0))?)
+    }
+
+    fn condition(&self, scope: ScopeRow, filter: &ListFilter) -> Result<(String, Vec<Value>), StoreError> {
+        let mut condition = String::from("m.scope_id = ?");
+        let mut values = vec![Value::Integer(scope.0)];
+        if let Some(kind) = filter.kind {
+            condition.push_str(" AND m.kind = ?");
+            values.push(Value::Integer(kind.code()));
+        }
+        if let Some(session) = filter.session {
+            condition.push_str(" AND m.session_id = ?");
+            // No row has the id 0, so an unknown session lists nothing.
+            values.push(Value::Integer(self.session_row(scope, session)?.unwrap_or(0)));
+        }
+        if filter.pinned {
+            condition.push_str(" AND m.pinned = 1");
+        }
+        Ok((condition, values))
+    }
+
+    fn by_origin(&self, scope: ScopeRow, origin: Option<&Origin>) -> Result<Option<Added>, StoreError> {
+        let Some(origin) = origin else { return Ok(None) };
+        Ok(self
+            .conn
+            .prepare_cached(
+                "SELECT id, uid FROM memory
+                 WHERE scope_id = ?1 AND source_id = (SELECT id FROM source WHERE name = ?2) AND external_id = ?3",
+            )?
+            .query_row(params![scope.0, origin.source, origin.id], |row| {
+                Ok(Added { row: row.get(0)?, id: MemoryId::from_bytes(row.get(1)?), is_new: false })
+            })
+            .optional()?)
+    }
+}
+
+impl WriteTx<'_> {
+    /// Adds a memory that is not a turn. One of the same origin is not added twice.
+    ///
+    /// # Errors
+    /// [`StoreError::Invalid`] and [`StoreError::TextTooLong`] for what cannot be stored, and when the file cannot be
+    /// written.
+    pub fn add_memory(&self, scope: &Scope, new: &NewMemory, now: Timestamp) -> Result<Added, StoreError> {
+        if new.kind == Kind::Turn {
+            return Err(StoreError::Invalid {
+                field: "kind",
+                expected: "any kind but turn, which needs a session",
+                got: new.kind.to_string(),
+            });
+        }
+        let scope = self.ensure_scope(scope)?;
+        self.insert(
+            scope,
+            now,
+            &Fields {
+                kind: new.kind,
+                place: None,
+                speaker: None,
+                text: &new.text,
+                caption: new.caption.as_deref(),
+                pinned: new.pinned,
+                priority: new.priority,
+                metadata: &new.metadata,
+                origin: new.origin.as_ref(),
+                occurred_at: new.occurred_at,
+            },
+        )
+    }
+
+    /// Appends a turn to a session, active where `placement` says. One of the same origin is not added twice.
+    ///
+    /// # Errors
+    /// As [`WriteTx::add_memory`], and [`StoreError::NoSession`].
+    pub fn add_turn(
+        &self,
+        scope: ScopeRow,
+        session: SessionId,
+        turn: &NewTurn,
+        placement: Placement,
+        now: Timestamp,
+    ) -> Result<Added, StoreError> {
+        let session_row =
+            self.session_row(scope, session)?.ok_or_else(|| StoreError::NoSession { session: session.to_string() })?;
+        let position: i64 = self
+            .conn
+            .prepare_cached("SELECT coalesce(max(position) + 1, 0) FROM memory WHERE session_id = ?1")?
+            .query_row([session_row], |row| row.get(0))?;
+        let added = self.insert(
+            scope,
+            now,
+            &Fields {
+                kind: Kind::Turn,
+                place: Some((session_row, position, turn.role)),
+                speaker: turn.speaker.as_deref(),
+                text: &turn.text,
+                caption: turn.caption.as_deref(),
+                pinned: false,
+                priority: turn.priority,
+                metadata: &turn.metadata,
+                origin: turn.origin.as_ref(),
+                occurred_at: turn.occurred_at,
+            },
+        )?;
+        if added.is_new && placement == Placement::Window {
+            self.conn
+                .prepare_cached("INSERT INTO window (memory_id, session_id, last_access) VALUES (?1, ?2, ?3)")?
+                .execute(params![added.row, session_row, now.as_millisecond()])?;
+        }
+        Ok(added)
+    }
+
+    fn insert(&self, scope: ScopeRow, now: Timestamp, fields: &Fields<'_>) -> Result<Added, StoreError> {
+        check_text(fields.text)?;
+        check_text(fields.caption.unwrap_or_default())?;
+        check_priority(fields.priority)?;
+        if let Some(known) = self.by_origin(scope, fields.origin)? {
+            return Ok(known);
+        }
+        let source = fields.origin.map(|origin| self.ensure_source(&origin.source)).transpose()?;
+        let id = MemoryId::new(now);
+        self.conn
+            .prepare_cached(
+                "INSERT INTO memory (uid, scope_id, kind, session_id, position, role, pinned, occurred_at, stored_at,
+                                     updated_at, priority, source_id, external_id, speaker, metadata, caption, text)
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16)",
+            )?
+            .execute(params![
+                id.as_bytes(),
+                scope.0,
+                fields.kind.code(),
+                fields.place.map(|(session, ..)| session),
+                fields.place.map(|(_, position, _)| position),
+                fields.place.map(|(.., role)| role.code()),
+                fields.pinned,
+                fields.occurred_at.map(Timestamp::as_millisecond),
+                now.as_millisecond(),
+                fields.priority,
+                source,
+                fields.origin.map(|origin| &origin.id),
+                fields.speaker,
+                metadata_text(fields.metadata)?,
+                fields.caption,
+                fields.text,
+            ])?;
+        let row = self.conn.last_insert_rowid();
+        self.write_grams(row, fields.text, fields.caption, fields.speaker)?;
+        Ok(Added { row, id, is_new: true })
+    }
+
+    /// Changes a memory of this scope. Returns its row and whether its text is another one now: then its vectors are
+    /// gone and it has to be embedded again.
+    ///
+    /// # Errors
+    /// [`StoreError::NoMemory`]; otherwise as [`WriteTx::add_memory`].
+    pub fn update(
+        &self,
+        scope: ScopeRow,
+        id: MemoryId,
+        update: &MemoryUpdate,
+        now: Timestamp,
+    ) -> Result<(RowId, bool), StoreError> {
+        let row = self.memory_row(scope, id)?.ok_or(StoreError::NoMemory { id })?;
+        if let Some(priority) = update.priority {
+            check_priority(priority)?;
+        }
+        self.conn
+            .prepare_cached(
+                "UPDATE memory SET pinned = coalesce(?2, pinned), priority = coalesce(?3, priority), updated_at = ?4
+                 WHERE id = ?1",
+            )?
+            .execute(params![row, update.pinned, update.priority, now.as_millisecond()])?;
+        if let Some(metadata) = &update.metadata {
+            self.conn
+                .prepare_cached("UPDATE memory SET metadata = ?2 WHERE id = ?1")?
+                .execute(params![row, metadata_text(metadata)?])?;
+        }
+        let Some(text) = &update.text else { return Ok((row, false)) };
+        check_text(text)?;
+        let changed = self
+            .conn
+            .prepare_cached("UPDATE memory SET text = ?2 WHERE id = ?1 AND text <> ?2")?
+            .execute(params![row, text])?
+            > 0;
+        if changed {
+            self.conn.prepare_cached("DELETE FROM vector WHERE memory_id = ?1")?.execute([row])?;
+            self.conn.prepare_cached("DELETE FROM memory_grams WHERE rowid = ?1")?.execute([row])?;
+            let (caption, speaker): (Option<String>, Option<String>) = self
+                .conn
+                .prepare_cached("SELECT caption, speaker FROM memory WHERE id = ?1")?
+                .query_row([row], |row| Ok((row.get(0)?, row.get(1)?)))?;
+            self.write_grams(row, text, caption.as_deref(), speaker.as_deref())?;
+        }
+        Ok((row, changed))
+    }
+
+    /// Deletes a memory of this scope: its row, its text index, its vectors, its place in the window.
+    ///
+    /// # Errors
+    /// [`StoreError::NoMemory`], and when the file cannot be written.
+    pub fn delete(&self, scope: ScopeRow, id: MemoryId) -> Result<(), StoreError> {
+        let deleted = self
+            .conn
+            .prepare_cached("DELETE FROM memory WHERE uid = ?1 AND scope_id = ?2")?
+            .execute(params![id.as_bytes(), scope.0])?;
+        if deleted == 0 { Err(StoreError::NoMemory { id }) } else { Ok(()) }
+    }
+
+    /// Deletes every memory and session of a scope, and the scope. Returns how many memories there were.
+    ///
+    /// # Errors
+    /// When the file cannot be written.
+    pub fn clear(&self, scope: ScopeRow) -> Result<u64, StoreError> {
+        let deleted = self.conn.execute("DELETE FROM memory WHERE scope_id = ?1", [scope.0])?;
+        self.conn.execute("DELETE FROM session WHERE scope_id = ?1", [scope.0])?;
+        self.conn.execute("DELETE FROM scope WHERE id = ?1", [scope.0])?;
+        self.conn
+            .execute("DELETE FROM source WHERE NOT EXISTS (SELECT 1 FROM memory WHERE source_id = source.id)", [])?;
+        Ok(deleted as u64)
+    }
+
+    fn write_grams(
+        &self,
+        row: RowId,
+        text: &str,
+        caption: Option<&str>,
+        speaker: Option<&str>,
+    ) -> Result<(), StoreError> {
+        let parts = [Some(text), caption, speaker];
+        let grams = grams::grams(parts.into_iter().flatten());
+        if !grams.is_empty() {
+            self.conn
+                .prepare_cached("INSERT INTO memory_grams (rowid, grams) VALUES (?1, ?2)")?
+                .execute(params![row, grams])?;
+        }
+        Ok(())
+    }
+
+    fn ensure_source(&self, name: &str) -> Result<i64, StoreError> {
+        let known = self
+            .conn
+            .prepare_cached("SELECT id FROM source WHERE name = ?1")?
+            .query_row([name], |row| row.get(0))
+            .optional()?;
+        if let Some(id) = known {
+            return Ok(id);
+        }
+        self.conn.prepare_cached("INSERT INTO source (name) VALUES (?1)")?.execute([name])?;
+        Ok(self.conn.last_insert_rowid())
+    }
+}
+
+/// The columns of a new row that differ between turns and other memories.
+struct Fields<'a> {
+    kind: Kind,
+    /// Session row, position and role of a turn.
+    place: Option<(RowId, i64, Role)>,
+    speaker: Option<&'a str>,
+    text: &'a str,
+    caption: Option<&'a str>,
+    pinned: bool,
+    priority: f32,
+    metadata: &'a Metadata,
+    origin: Option<&'a Origin>,
+    occurred_at: Option<Timestamp>,
+}
+
+fn check_text(text: &str) -> Result<(), StoreError> {
+    if text.len() > MAX_TEXT_BYTES {
+        return Err(StoreError::TextTooLong { max: MAX_TEXT_BYTES, got: text.len() });
+    }
+    Ok(())
+}
+
+fn check_priority(priority: f32) -> Result<(), StoreError> {
+    if priority.is_nan() {
+        return Err(StoreError::Invalid { field: "priority", expected: "a number", got: "NaN".to_owned() });
+    }
+    Ok(())
+}
+
+fn metadata_text(metadata: &Metadata) -> Result<Option<String>, StoreError> {
+    if metadata.is_empty() {
+        return Ok(None);
+    }
+    serde_json::to_string(metadata).map(Some).map_err(|error| StoreError::Invalid {
+        field: "metadata",
+        expected: "an object that can be written as JSON",
+        got: error.to_string(),
+    })
+}
+
+fn memory_from_row(row: &Row<'_>) -> Result<Memory, StoreError> {
+    let id: RowId = row.get(0)?;
+    let damaged = |expected, got: String| StoreError::BadRow { table: "memory", row: id, expected, got };
+    let kind: i64 = row.get(2)?;
+    let kind = Kind::from_code(kind).ok_or_else(|| damaged("the code of a kind", kind.to_string()))?;
+    let turn = match row.get::<_, Option<[u8; 16]>>(19)? {
+        None => None,
+        Some(session) => {
+            let (position, role): (i64, i64) = (row.get(5)?, row.get(6)?);
+            Some(Turn {
+                session: SessionId::from_bytes(session),
+                position: u32::try_from(position).map_err(|_| damaged("a position", position.to_string()))?,
+                role: Role::from_code(role).ok_or_else(|| damaged("the code of a role", role.to_string()))?,
+                speaker: row.get(7)?,
+                placement: if row.get(21)? { Placement::Window } else { Placement::LongTerm },
+            })
+        }
+    };
+    let metadata = match row.get::<_, Option<String>>(10)? {
+        None => Metadata::new(),
+        Some(text) => serde_json::from_str(&text).map_err(|error| damaged("a JSON object", error.to_string()))?,
+    };
+    let origin = match (row.get(20)?, row.get(11)?) {
+        (Some(source), Some(id)) => Some(Origin { source, id }),
+        _ => None,
+    };
+    let parts: [String; 3] = [row.get(15)?, row.get(16)?, row.get(17)?];
+    Ok(Memory {
+        id: MemoryId::from_bytes(row.get(1)?),
+        scope: scope_from_parts(row.get(18)?, &parts[0], &parts[1], &parts[2])?,
+        kind,
+        text: row.get(3)?,
+        caption: row.get(4)?,
+        turn,
+        pinned: row.get(8)?,
+        priority: row.get(9)?,
+        metadata,
+        origin,
+        occurred_at: row.get::<_, Option<i64>>(12)?.map(|at| time_from_millis("memory", id, at)).transpose()?,
+        stored_at: time_from_millis("memory", id, row.get(13)?)?,
+        updated_at: time_from_millis("memory", id, row.get(14)?)?,
+    })
+}
+
+pub(crate) fn time_from_millis(table: &'static str, row: RowId, millis: i64) -> Result<Timestamp, StoreError> {
+    Timestamp::from_millisecond(millis).map_err(|_| StoreError::BadRow {
+        table,
+        row,
+        expected: "milliseconds of Unix time between the years -9999 and 9999",
+        got: millis.to_string(),
+    })
+}

@@ -1,0 +1,34 @@
+//! How a store is opened.
+
+use std::time::Duration;
+
+/// When a write counts as done.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Durability {
+    /// When it is on the disk: an acknowledged write survives a loss of power.
+    #[default]
+    Full,
+    /// When the operating system has it: it survives the end of the process, however violent, but a loss of power
+    /// may take the last writes with it. The file stays sound either way.
+    Normal,
+}
+
+/// How a store is opened.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct StoreOptions {
+    /// When a write counts as done.
+    pub durability: Durability,
+    /// Open the file for reading only. A file that does not exist, or is of an older schema, is then an error.
+    pub read_only: bool,
+    /// How long an operation waits for another process that holds the lock before it fails with
+    /// [`StoreError::Busy`](crate::StoreError::Busy).
+    pub busy_timeout: Duration,
+}
+
+impl Default for StoreOptions {
+    fn default() -> Self {
+        Self { durability: Durability::Full, read_only: false, busy_timeout: Duration::from_secs(10) }
+    }
+}

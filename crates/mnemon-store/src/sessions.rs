@@ -1,0 +1,102 @@
+//! Sessions as rows.
+
+use mnemon_core::{Scope, Session, SessionId, Timestamp};
+use rusqlite::{OptionalExtension, Row, params};
+
+use crate::memories::time_from_millis;
+use crate::{RowId, ScopeRow, Snapshot, StoreError, WriteTx};
+
+impl Snapshot<'_> {
+    /// The row of a session by its id, if it is in this scope.
+    ///
+    /// # Errors
+    /// When the file cannot be read.
+    pub fn session_row(&self, scope: ScopeRow, id: SessionId) -> Result<Option<RowId>, StoreError> {
+        Ok(self
+            .conn
+            .prepare_cached("SELECT id FROM session WHERE uid = ?1 AND scope_id = ?2")?
+            .query_row(params![id.as_bytes(), scope.0], |row| row.get(0))
+            .optional()?)
+    }
+
+    /// The session of this name in this scope.
+    ///
+    /// # Errors
+    /// When the file cannot be read.
+    pub fn session_by_name(&self, scope: ScopeRow, name: &str) -> Result<Option<SessionId>, StoreError> {
+        Ok(self
+            .conn
+            .prepare_cached("SELECT uid FROM session WHERE scope_id = ?1 AND name = ?2")?
+            .query_row(params![scope.0, name], |row| row.get(0).map(SessionId::from_bytes))
+            .optional()?)
+    }
+
+    /// The session of this scope that was begun last.
+    ///
+    /// # Errors
+    /// When the file cannot be read.
+    pub fn latest_session(&self, scope: ScopeRow) -> Result<Option<SessionId>, StoreError> {
+        Ok(self
+            .conn
+            .prepare_cached("SELECT uid FROM session WHERE scope_id = ?1 ORDER BY started_at DESC, id DESC LIMIT 1")?
+            .query_row([scope.0], |row| row.get(0).map(SessionId::from_bytes))
+            .optional()?)
+    }
+
+    /// The sessions of a scope, oldest first.
+    ///
+    /// # Errors
+    /// When the file cannot be read.
+    pub fn sessions(&self, scope: &Scope) -> Result<Vec<Session>, StoreError> {
+        let Some(scope_row) = self.scope_id(scope)? else { return Ok(Vec::new()) };
+        let mut statement = self.conn.prepare_cached(
+            "SELECT id, uid, name, started_at, (SELECT count(*) FROM memory WHERE session_id = session.id)
+             FROM session WHERE scope_id = ?1 ORDER BY started_at, id",
+        )?;
+        let mut rows = statement.query([scope_row.0])?;
+        let mut sessions = Vec::new();
+        while let Some(row) = rows.next()? {
+            sessions.push(session_from_row(row, scope)?);
+        }
+        Ok(sessions)
+    }
+}
+
+impl WriteTx<'_> {
+    /// Begins a session. A name that the scope has already is an error.
+    ///
+    /// # Errors
+    /// [`StoreError::Invalid`] for a name that is taken, and when the file cannot be written.
+    pub fn start_session(
+        &self,
+        scope: ScopeRow,
+        name: Option<&str>,
+        started_at: Timestamp,
+        now: Timestamp,
+    ) -> Result<SessionId, StoreError> {
+        if let Some(name) = name
+            && self.session_by_name(scope, name)?.is_some()
+        {
+            return Err(StoreError::Invalid {
+                field: "session name",
+                expected: "a name that no session of the scope has",
+                got: format!("{name:?}"),
+            });
+        }
+        let id = SessionId::new(now);
+        self.conn
+            .prepare_cached("INSERT INTO session (uid, scope_id, name, started_at) VALUES (?1, ?2, ?3, ?4)")?
+            .execute(params![id.as_bytes(), scope.0, name, started_at.as_millisecond()])?;
+        Ok(id)
+    }
+}
+
+fn session_from_row(row: &Row<'_>, scope: &Scope) -> Result<Session, StoreError> {
+    Ok(Session {
+        id: SessionId::from_bytes(row.get(1)?),
+        scope: scope.clone(),
+        name: row.get(2)?,
+        started_at: time_from_millis("session", row.get(0)?, row.get(3)?)?,
+        turns: row.get(4)?,
+    })
+}

@@ -1,0 +1,136 @@
+//! What is in the file, and whether it is sound.
+
+use std::path::PathBuf;
+
+use mnemon_core::ModelId;
+
+use crate::{RowId, SCHEMA_VERSION, ScopeRow, Snapshot, Store, StoreError};
+
+/// What a file, or one scope of it, holds.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+#[non_exhaustive]
+pub struct StoreStats {
+    /// The file; `None` in memory.
+    pub path: Option<PathBuf>,
+    /// Its size with its write-ahead log, in bytes. In memory: the size of the pages.
+    pub bytes: u64,
+    /// The schema version of the file.
+    pub schema_version: i64,
+    /// The SQLite that reads it.
+    pub sqlite_version: &'static str,
+    /// Scopes in the whole file.
+    pub scopes: u64,
+    /// Sessions.
+    pub sessions: u64,
+    /// Memories of all kinds.
+    pub memories: u64,
+    /// Memories that are turns.
+    pub turns: u64,
+    /// Turns that are active in a window.
+    pub window_turns: u64,
+    /// Memories that have a vector, for each model.
+    pub vectors: Vec<(ModelId, u64)>,
+}
+
+/// Something that is wrong with the file.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+pub struct Damage {
+    /// Which part: `database`, `foreign keys`, `text index`.
+    pub part: &'static str,
+    /// What SQLite says of it.
+    pub detail: String,
+}
+
+impl Snapshot<'_> {
+    /// What a scope holds, or the whole file. Counts rows: a few milliseconds for 100,000 memories.
+    ///
+    /// # Errors
+    /// When the file cannot be read.
+    pub fn stats(&self, store: &Store, scope: Option<ScopeRow>) -> Result<StoreStats, StoreError> {
+        // The scope 0 does not exist; `?1 = 0` reads: of the whole file.
+        let scope: RowId = scope.map_or(0, |scope| scope.0);
+        let count = |sql: &str| -> Result<u64, StoreError> {
+            Ok(self.conn.prepare_cached(sql)?.query_row([scope], |row| row.get(0))?)
+        };
+        let mut models = self.conn.prepare_cached(
+            "SELECT name, revision, dtype, count(memory.id) FROM model
+             LEFT JOIN vector ON vector.model_id = model.id
+             LEFT JOIN memory ON memory.id = vector.memory_id AND (?1 = 0 OR memory.scope_id = ?1)
+             GROUP BY model.id ORDER BY model.id",
+        )?;
+        let vectors = models
+            .query_map([scope], |row| {
+                Ok((ModelId { name: row.get(0)?, revision: row.get(1)?, dtype: row.get(2)? }, row.get(3)?))
+            })?
+            .collect::<Result<_, _>>()?;
+        Ok(StoreStats {
+            path: store.path().map(ToOwned::to_owned),
+            bytes: self.bytes(store)?,
+            schema_version: SCHEMA_VERSION,
+            sqlite_version: rusqlite::version(),
+            scopes: count("SELECT count(*) FROM scope WHERE ?1 = 0 OR id = ?1")?,
+            sessions: count("SELECT count(*) FROM session WHERE ?1 = 0 OR scope_id = ?1")?,
+            memories: count("SELECT count(*) FROM memory WHERE ?1 = 0 OR scope_id = ?1")?,
+            turns: count("SELECT count(*) FROM memory WHERE kind = 1 AND (?1 = 0 OR scope_id = ?1)")?,
+            window_turns: count(
+                "SELECT count(*) FROM window JOIN memory ON memory.id = window.memory_id WHERE ?1 = 0 OR scope_id = ?1",
+            )?,
+            vectors,
+        })
+    }
+
+    fn bytes(&self, store: &Store) -> Result<u64, StoreError> {
+        let Some(path) = store.path() else {
+            let pages: u64 = self.conn.pragma_query_value(None, "page_count", |row| row.get(0))?;
+            let size: u64 = self.conn.pragma_query_value(None, "page_size", |row| row.get(0))?;
+            return Ok(pages * size);
+        };
+        let mut log = path.as_os_str().to_owned();
+        log.push("-wal");
+        let size = |path: &std::path::Path| std::fs::metadata(path).map_or(0, |file| file.len());
+        Ok(size(path) + size(log.as_ref()))
+    }
+}
+
+impl Store {
+    /// Looks for damage in every page, index and reference. Reads the whole file: about a second for 500 MB.
+    ///
+    /// # Errors
+    /// When the file cannot be read at all; damage that was found is not an error.
+    pub fn check(&self) -> Result<Vec<Damage>, StoreError> {
+        let mut damage = self.read(|snapshot| -> Result<_, StoreError> {
+            let mut damage = Vec::new();
+            let mut statement = snapshot.conn.prepare("PRAGMA integrity_check(20)")?;
+            let mut rows = statement.query([])?;
+            while let Some(row) = rows.next()? {
+                let detail: String = row.get(0)?;
+                if detail != "ok" {
+                    damage.push(Damage { part: "database", detail });
+                }
+            }
+            let mut statement = snapshot.conn.prepare("PRAGMA foreign_key_check")?;
+            let mut rows = statement.query([])?;
+            while let Some(row) = rows.next()? {
+                let (table, parent): (String, String) = (row.get(0)?, row.get(2)?);
+                let detail = format!("a row of {table} refers to a row of {parent} that is not there");
+                damage.push(Damage { part: "foreign keys", detail });
+            }
+            Ok(damage)
+        })?;
+        if !self.is_read_only() {
+            // The check of a text index is a command in the form of an INSERT; it writes nothing.
+            let checked = self.write(|tx| -> Result<(), StoreError> {
+                tx.conn.execute("INSERT INTO memory_words (memory_words, rank) VALUES ('integrity-check', 1)", [])?;
+                tx.conn.execute("INSERT INTO memory_grams (memory_grams) VALUES ('integrity-check')", [])?;
+                Ok(())
+            });
+            match checked {
+                Err(StoreError::Corrupt(source)) => {
+                    damage.push(Damage { part: "text index", detail: source.to_string() });
+                }
+                other => other?,
+            }
+        }
+        Ok(damage)
+    }
+}

@@ -1,0 +1,243 @@
+//! The store itself: one connection that writes, several that read.
+
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, MutexGuard};
+
+use rusqlite::{Connection, TransactionBehavior};
+
+use crate::connection::{self, retry_busy};
+use crate::{Snapshot, StoreError, StoreOptions, WriteTx, schema};
+
+/// Connections that wait for the next reader. More are opened when more read at once, and closed afterwards.
+const IDLE_READERS: usize = 8;
+
+/// One memory file.
+///
+/// Any number of threads may share a store, and any number of processes one file: readers never wait for anybody,
+/// writers take turns.
+#[derive(Debug)]
+pub struct Store {
+    path: Option<PathBuf>,
+    options: StoreOptions,
+    writer: Mutex<Connection>,
+    /// Empty for ever when the database lives in memory, where the writer also reads.
+    idle_readers: Mutex<Vec<Connection>>,
+}
+
+impl Store {
+    /// Opens a file, or makes it when it is not there (with the folders above it).
+    ///
+    /// # Errors
+    /// [`StoreError::NotADatabase`], [`StoreError::NotMnemon`], [`StoreError::Newer`] and [`StoreError::Older`] when
+    /// the file is not one that this version can use, and then nothing in it was changed;
+    /// [`StoreError::CannotOpen`], [`StoreError::Busy`], [`StoreError::Full`], [`StoreError::Io`] for what their
+    /// names say.
+    pub fn open(path: impl AsRef<Path>, options: StoreOptions) -> Result<Self, StoreError> {
+        Self::open_path(path.as_ref(), options)
+    }
+
+    fn open_path(path: &Path, options: StoreOptions) -> Result<Self, StoreError> {
+        schema::check_sqlite_version()?;
+        if let Some(folder) = path.parent().filter(|folder| !options.read_only && !folder.as_os_str().is_empty()) {
+            std::fs::create_dir_all(folder)
+                .map_err(|source| StoreError::CannotMakeFolder { path: path.to_owned(), source })?;
+        }
+        let mut writer = connection::open(path, &options)?;
+        schema::prepare(&mut writer, path, options.read_only, options.busy_timeout)?;
+        Ok(Self {
+            path: Some(path.to_owned()),
+            options,
+            writer: Mutex::new(writer),
+            idle_readers: Mutex::new(Vec::new()),
+        })
+    }
+
+    /// A store that ends with the value: for tests and for what should not be kept. Readers and writers take turns.
+    ///
+    /// # Errors
+    /// When SQLite is too old or out of memory.
+    pub fn open_in_memory() -> Result<Self, StoreError> {
+        schema::check_sqlite_version()?;
+        let mut writer = connection::open_in_memory()?;
+        let options = StoreOptions::default();
+        schema::prepare(&mut writer, Path::new(":memory:"), false, options.busy_timeout)?;
+        Ok(Self { path: None, options, writer: Mutex::new(writer), idle_readers: Mutex::new(Vec::new()) })
+    }
+
+    /// The file, unless the store lives in memory.
+    #[must_use]
+    pub fn path(&self) -> Option<&Path> {
+        self.path.as_deref()
+    }
+
+    /// Whether it was opened for reading only.
+    #[must_use]
+    pub fn is_read_only(&self) -> bool {
+        self.options.read_only
+    }
+
+    /// Runs `work` on one unchanging state of the file.
+    ///
+    /// # Errors
+    /// What `work` returns, and what opening a connection can.
+    pub fn read<T, E: From<StoreError>>(&self, work: impl FnOnce(&Snapshot<'_>) -> Result<T, E>) -> Result<T, E> {
+        if self.path.is_none() {
+            let mut conn = self.lock_writer()?;
+            let tx = conn.transaction().map_err(StoreError::from)?;
+            return work(&Snapshot::new(&tx));
+        }
+        let mut conn = self.take_reader()?;
+        let result = retry_busy(self.options.busy_timeout, || begin_read(&mut conn))
+            .map_err(E::from)
+            .and_then(|()| work(&Snapshot::new(&conn)));
+        // A connection whose transaction cannot be ended is not used again.
+        if conn.execute_batch("ROLLBACK").is_ok() || conn.is_autocommit() {
+            self.return_reader(conn);
+        }
+        result
+    }
+
+    /// Runs `work` with the right to write, alone among all processes. When it returns `Ok` everything it wrote is
+    /// durable (see [`Durability`](crate::Durability)); when it returns an error nothing was written.
+    ///
+    /// Keep slow things (embedding, waiting for a network) out of `work`: all other writers wait.
+    ///
+    /// # Errors
+    /// What `work` returns; [`StoreError::Busy`] when no turn came within the busy timeout; [`StoreError::ReadOnly`];
+    /// [`StoreError::Full`].
+    pub fn write<T, E: From<StoreError>>(&self, work: impl FnOnce(&WriteTx<'_>) -> Result<T, E>) -> Result<T, E> {
+        if self.options.read_only {
+            return Err(StoreError::ReadOnly.into());
+        }
+        let conn = self.lock_writer()?;
+        let tx = retry_busy(self.options.busy_timeout, || {
+            rusqlite::Transaction::new_unchecked(&conn, TransactionBehavior::Immediate).map_err(StoreError::from)
+        })?;
+        let value = work(&WriteTx::new(&tx))?;
+        tx.commit().map_err(StoreError::from)?;
+        Ok(value)
+    }
+
+    fn lock_writer(&self) -> Result<MutexGuard<'_, Connection>, StoreError> {
+        // The transaction of a thread that panicked was rolled back when it was dropped, so the connection is sound;
+        // the flag is cleared for the next caller, and this one learns what happened.
+        self.writer.lock().map_err(|_| {
+            self.writer.clear_poison();
+            StoreError::Poisoned
+        })
+    }
+
+    fn take_reader(&self) -> Result<Connection, StoreError> {
+        let idle = self.idle_readers.lock().ok().and_then(|mut readers| readers.pop());
+        match (idle, &self.path) {
+            (Some(conn), _) => Ok(conn),
+            (None, Some(path)) => connection::open(path, &self.options),
+            (None, None) => connection::open_in_memory(),
+        }
+    }
+
+    fn return_reader(&self, conn: Connection) {
+        if let Ok(mut readers) = self.idle_readers.lock()
+            && readers.len() < IDLE_READERS
+        {
+            readers.push(conn);
+        }
+    }
+}
+
+/// A deferred transaction takes its snapshot at the first read, not at BEGIN, so the first read belongs to it.
+fn begin_read(conn: &mut Connection) -> Result<(), StoreError> {
+    if conn.is_autocommit() {
+        conn.execute_batch("BEGIN")?;
+    }
+    conn.prepare_cached("SELECT seq FROM head WHERE id = 1")?.query_row([], |row| row.get::<_, i64>(0))?;
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use mnemon_core::{Kind, NewMemory, Scope, Timestamp};
+
+    use super::*;
+
+    fn add(store: &Store, text: &str) -> Result<(), StoreError> {
+        let now = Timestamp::UNIX_EPOCH;
+        store.write(|tx| tx.add_memory(&Scope::default(), &NewMemory::new(Kind::Note, text), now)).map(|_| ())
+    }
+
+    fn texts(store: &Store) -> Vec<String> {
+        store
+            .read(|snapshot| {
+                let Some(scope) = snapshot.scope_id(&Scope::default())? else { return Ok(Vec::new()) };
+                snapshot.list(scope, &crate::ListFilter::default())
+            })
+            .map(|memories: Vec<mnemon_core::Memory>| memories.into_iter().map(|memory| memory.text).collect())
+            .map_err(|error: StoreError| error)
+            .unwrap()
+    }
+
+    #[test]
+    fn a_full_disk_stores_nothing_and_loses_nothing() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::open(folder.path().join("m.db"), StoreOptions::default()).unwrap();
+        add(&store, "before").unwrap();
+        {
+            let writer = store.writer.lock().unwrap();
+            let pages: i64 = writer.pragma_query_value(None, "page_count", |row| row.get(0)).unwrap();
+            writer.pragma_update(None, "max_page_count", pages + 2).unwrap();
+        }
+        let error = add(&store, &"long ".repeat(20_000)).unwrap_err();
+        assert!(matches!(error, StoreError::Full), "{error:?}");
+        assert_eq!(texts(&store), ["before"]);
+        store.writer.lock().unwrap().pragma_update(None, "max_page_count", 1 << 30).unwrap();
+        add(&store, "after").unwrap();
+        assert_eq!(texts(&store), ["before", "after"]);
+    }
+
+    #[test]
+    fn a_panic_inside_a_transaction_rolls_it_back_and_the_store_goes_on() {
+        let store = Store::open_in_memory().unwrap();
+        let panicked = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+            store.write(|tx| -> Result<(), StoreError> {
+                tx.add_memory(&Scope::default(), &NewMemory::new(Kind::Note, "half"), Timestamp::UNIX_EPOCH)?;
+                panic!("the caller's own code failed");
+            })
+        }));
+        assert!(panicked.is_err());
+        assert!(matches!(add(&store, "told"), Err(StoreError::Poisoned)));
+        add(&store, "whole").unwrap();
+        assert_eq!(texts(&store), ["whole"]);
+    }
+
+    #[test]
+    fn a_lock_that_is_held_too_long_is_an_error_that_says_how_long() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("m.db");
+        let options = StoreOptions { busy_timeout: std::time::Duration::from_millis(30), ..StoreOptions::default() };
+        let store = Store::open(&path, options).unwrap();
+        let other = Connection::open(&path).unwrap();
+        other.execute_batch("BEGIN IMMEDIATE").unwrap();
+        let error = add(&store, "never").unwrap_err();
+        assert!(matches!(error, StoreError::Busy { waited_ms } if waited_ms >= 30), "{error:?}");
+        assert!(error.is_transient());
+        other.execute_batch("ROLLBACK").unwrap();
+        add(&store, "now").unwrap();
+        assert_eq!(texts(&store), ["now"]);
+    }
+
+    #[test]
+    fn a_writer_does_not_disturb_a_snapshot() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::open(folder.path().join("m.db"), StoreOptions::default()).unwrap();
+        add(&store, "one").unwrap();
+        store
+            .read(|snapshot| -> Result<(), StoreError> {
+                let before = snapshot.head()?;
+                add(&store, "two")?;
+                assert_eq!(snapshot.head()?, before);
+                Ok(())
+            })
+            .unwrap();
+        assert_eq!(texts(&store), ["one", "two"]);
+    }
+}

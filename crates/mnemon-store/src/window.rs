@@ -1,0 +1,73 @@
+//! The window of a session as rows: which of its turns are active there.
+
+use mnemon_core::{Memory, SessionId, Timestamp};
+use rusqlite::params;
+
+use crate::memories::time_from_millis;
+use crate::{RowId, ScopeRow, Snapshot, StoreError, WriteTx};
+
+/// A turn that is active in the window of its session.
+#[derive(Debug, Clone, PartialEq)]
+pub struct WindowRow {
+    /// Its row.
+    pub row: RowId,
+    /// The turn.
+    pub memory: Memory,
+    /// When it was last part of a context, or else when it was stored.
+    pub last_access: Timestamp,
+}
+
+impl Snapshot<'_> {
+    /// The turns in the window of a session, in the order of the conversation.
+    ///
+    /// # Errors
+    /// When the file cannot be read.
+    pub fn window(&self, scope: ScopeRow, session: SessionId) -> Result<Vec<WindowRow>, StoreError> {
+        let Some(session) = self.session_row(scope, session)? else { return Ok(Vec::new()) };
+        let mut statement = self.conn.prepare_cached(
+            "SELECT window.memory_id, window.last_access FROM window
+             JOIN memory ON memory.id = window.memory_id
+             WHERE window.session_id = ?1 ORDER BY memory.position",
+        )?;
+        let places: Vec<(RowId, i64)> =
+            statement.query_map([session], |row| Ok((row.get(0)?, row.get(1)?)))?.collect::<Result<_, _>>()?;
+        let rows: Vec<RowId> = places.iter().map(|(row, _)| *row).collect();
+        let memories = self.memories(&rows)?;
+        // Same snapshot, so every row of the window has its memory (a foreign key says so).
+        let pairs = memories.into_iter().zip(places);
+        pairs
+            .map(|((row, memory), (_, at))| {
+                Ok(WindowRow { row, memory, last_access: time_from_millis("window", row, at)? })
+            })
+            .collect()
+    }
+}
+
+impl WriteTx<'_> {
+    /// Makes turns active in long-term memory that were active in a window. The rows themselves do not change: they
+    /// were findable before and are findable after. Returns how many moved.
+    ///
+    /// # Errors
+    /// When the file cannot be written.
+    pub fn move_to_long_term(&self, rows: &[RowId]) -> Result<usize, StoreError> {
+        let mut statement = self.conn.prepare_cached("DELETE FROM window WHERE memory_id = ?1")?;
+        let mut moved = 0;
+        for row in rows {
+            moved += statement.execute([row])?;
+        }
+        Ok(moved)
+    }
+
+    /// Notes that turns of the window were part of a context at `now`.
+    ///
+    /// # Errors
+    /// When the file cannot be written.
+    pub fn touch_window(&self, rows: &[RowId], now: Timestamp) -> Result<(), StoreError> {
+        let mut statement =
+            self.conn.prepare_cached("UPDATE window SET last_access = max(last_access, ?2) WHERE memory_id = ?1")?;
+        for row in rows {
+            statement.execute(params![row, now.as_millisecond()])?;
+        }
+        Ok(())
+    }
+}
