@@ -1,1 +1,50 @@
-//! Vector search over slices: exact int8 scan and HNSW
+//! Vector search in memory: an exact scan over int8 codes while vectors are few, and a graph (HNSW) over most of them,
+//! merged with a scan of the rest, when they are many.
+//!
+//! The index is a cache over a store that holds the full vectors. It does no IO and knows no SQL. It starts no thread;
+//! building a graph runs on the rayon pool of the thread that builds it, unless told otherwise. What a caller may not see
+//! is named by partition, and is left out inside the search, never after ranking.
+//!
+//! ```
+//! use mnemon_index::{GraphParams, Search, VectorIndex, oversample, rerank};
+//!
+//! let vectors = [[0.9, 0.1, 0.0], [0.8, 0.2, 0.1], [0.0, 0.0, 1.0], [1.0, 0.0, 0.0]];
+//! let mut index = VectorIndex::new(3)?;
+//! for (id, vector) in (1..).zip(&vectors) {
+//!     index.insert(id, if id == 4 { 8 } else { 7 }, vector)?;
+//! }
+//!
+//! // Row 4 would be nearest, but it is in partition 8.
+//! let query = [1.0, 0.0, 0.0];
+//! let search = Search { partitions: Some(&[7]), ..Search::new(&query, oversample(2)) };
+//! let candidates = index.search(&search)?;
+//! let fetched = candidates.iter().map(|c| (c.id, vectors[c.id as usize - 1]));
+//! let best = rerank(&query, 2, fetched)?;
+//! assert_eq!(best.iter().map(|c| c.id).collect::<Vec<_>>(), [1, 2]);
+//!
+//! // When `graph_due` says so, the owner builds a graph, best on another thread.
+//! assert!(!index.graph_due());
+//! let job = index.graph_job(GraphParams::default())?;
+//! let graph = std::thread::spawn(move || job.build()).join().unwrap();
+//! index.insert(5, 7, &[0.5, 0.5, 0.0])?;
+//! index.install(graph)?;
+//! assert_eq!(index.stats().in_graph, 4);
+//! # Ok::<(), mnemon_index::IndexError>(())
+//! ```
+
+mod codes;
+mod error;
+mod graph;
+mod index;
+mod kernel;
+mod rerank;
+mod rows;
+mod search;
+mod top;
+
+pub use error::IndexError;
+pub use graph::{Graph, GraphJob, GraphParams};
+pub use index::{IndexStats, VectorIndex};
+pub use rerank::{oversample, rerank};
+pub use search::{Method, Search};
+pub use top::Candidate;
