@@ -1,0 +1,198 @@
+//! Reading tensors from a safetensors file, in whatever numbers they are kept, as f32.
+//!
+//! A packed file (`model.int8.safetensors`) keeps each large matrix as int8, `[outputs, inputs]` row after row, and beside
+//! it, under the name with `_scale` added, one f32 for each row: a weight is its int8 times the scale of its row.
+
+use std::collections::HashMap;
+
+use candle_core::{Device, Tensor};
+use half::{bf16, f16};
+use safetensors::tensor::TensorView;
+use safetensors::{Dtype, SafeTensors};
+
+use crate::ModelError;
+use crate::table::Table;
+
+const FORMAT: &str = "mnemon-int8";
+const FORMAT_VERSION: &str = "1";
+const FLOATS: &str = "f32, f16, bf16, or int8 with scales";
+
+/// The tensors of one file.
+pub(crate) struct Weights<'a> {
+    file: String,
+    tensors: SafeTensors<'a>,
+    metadata: HashMap<String, String>,
+    prefix: &'static str,
+    device: Device,
+}
+
+impl<'a> Weights<'a> {
+    /// Reads the header; the sizes and places of all tensors are checked here.
+    pub(crate) fn parse(file: String, bytes: &'a [u8], device: Device) -> Result<Self, ModelError> {
+        let broken = |source| ModelError::Safetensors { file: file.clone(), source };
+        let tensors = SafeTensors::deserialize(bytes).map_err(broken)?;
+        let (_, header) = SafeTensors::read_metadata(bytes).map_err(broken)?;
+        let metadata = header.metadata().clone().unwrap_or_default();
+        let known = "embeddings.word_embeddings.weight";
+        let prefixes = ["", "bert.", "roberta.", "model.", "0.auto_model."];
+        let prefix = prefixes.into_iter().find(|prefix| tensors.tensor(&format!("{prefix}{known}")).is_ok());
+        Ok(Self { file, tensors, metadata, prefix: prefix.unwrap_or_default(), device })
+    }
+
+    /// Checks that the header names the packed format of this version.
+    pub(crate) fn require_packed(&self) -> Result<(), ModelError> {
+        let key = |key: &str| self.metadata.get(key).map_or("none", String::as_str);
+        let (format, version) = (key("format"), key("format_version"));
+        if (format, version) == (FORMAT, FORMAT_VERSION) {
+            return Ok(());
+        }
+        let (expected, got) = (format!("{FORMAT} {FORMAT_VERSION}"), format!("{format} {version}"));
+        Err(ModelError::Format { file: self.file.clone(), expected, got })
+    }
+
+    /// A value of the header.
+    pub(crate) fn metadata(&self, key: &str) -> Option<&str> {
+        self.metadata.get(key).map(String::as_str)
+    }
+
+    /// Several layers `[outputs, inputs]` side by side: their weights as one `[inputs, outputs of all]`, and their biases.
+    pub(crate) fn linear(
+        &self,
+        names: &[String],
+        outputs: usize,
+        inputs: usize,
+    ) -> Result<(Tensor, Tensor), ModelError> {
+        let all = outputs * names.len();
+        let mut weight = Vec::new();
+        let mut bias = Vec::with_capacity(all);
+        for (number, name) in names.iter().enumerate() {
+            let values = self.floats(&format!("{name}.weight"), &[outputs, inputs])?;
+            // Allocated only now that the file has proved to hold that much.
+            weight.resize(inputs * all, 0.0);
+            transpose(&values, inputs, &mut weight, all, number * outputs);
+            bias.extend(self.floats(&format!("{name}.bias"), &[outputs])?);
+        }
+        Ok((self.tensor(weight, &[inputs, all])?, self.tensor(bias, &[all])?))
+    }
+
+    /// A layer norm as `[2, width]`: gamma, then beta.
+    pub(crate) fn norm(&self, name: &str, width: usize) -> Result<Tensor, ModelError> {
+        let either = |new: &str, old: &str| {
+            let old = format!("{name}.{old}");
+            // The names of the first BERT files.
+            let name = if self.has(&old) { old } else { format!("{name}.{new}") };
+            self.floats(&name, &[width])
+        };
+        let mut values = either("weight", "gamma")?;
+        values.extend(either("bias", "beta")?);
+        self.tensor(values, &[2, width])
+    }
+
+    /// A table whose rows are gathered one by one: int8 stays int8.
+    pub(crate) fn table(&self, name: &str, rows: usize, width: usize) -> Result<Table, ModelError> {
+        let view = self.view(name, &[rows, width])?;
+        if view.dtype() != Dtype::I8 {
+            return Ok(Table::F32 { values: self.floats(name, &[rows, width])?, width });
+        }
+        let codes = view.data().iter().map(|byte| byte.cast_signed()).collect();
+        Ok(Table::Int8 { codes, scales: self.scales(name, rows)?, width })
+    }
+
+    pub(crate) fn has(&self, name: &str) -> bool {
+        self.tensors.tensor(&format!("{}{name}", self.prefix)).is_ok()
+    }
+
+    /// The values of a tensor, which must have this shape.
+    pub(crate) fn floats(&self, name: &str, shape: &[usize]) -> Result<Vec<f32>, ModelError> {
+        let view = self.view(name, shape)?;
+        let data = view.data();
+        let values: Vec<f32> = match view.dtype() {
+            Dtype::F32 => data.as_chunks().0.iter().map(|bytes| f32::from_le_bytes(*bytes)).collect(),
+            Dtype::F16 => data.as_chunks().0.iter().map(|bytes| f16::from_le_bytes(*bytes).to_f32()).collect(),
+            Dtype::BF16 => data.as_chunks().0.iter().map(|bytes| bf16::from_le_bytes(*bytes).to_f32()).collect(),
+            Dtype::I8 => {
+                let scales = self.scales(name, shape.first().copied().unwrap_or(0))?;
+                let width = data.len().checked_div(scales.len()).unwrap_or(0).max(1);
+                let rows = data.chunks_exact(width).zip(scales);
+                rows.flat_map(|(row, scale)| row.iter().map(move |byte| f32::from(byte.cast_signed()) * scale))
+                    .collect()
+            }
+            other => return Err(self.dtype(name, FLOATS, other)),
+        };
+        match values.iter().find(|value| !value.is_finite()) {
+            Some(&found) => Err(ModelError::NotFinite { file: self.file.clone(), tensor: self.full(name), found }),
+            None => Ok(values),
+        }
+    }
+
+    fn scales(&self, name: &str, rows: usize) -> Result<Vec<f32>, ModelError> {
+        let name = format!("{name}_scale");
+        let dtype = self.view(&name, &[rows])?.dtype();
+        if dtype != Dtype::F32 {
+            return Err(self.dtype(&name, "f32", dtype));
+        }
+        self.floats(&name, &[rows])
+    }
+
+    fn view(&self, name: &str, shape: &[usize]) -> Result<TensorView<'_>, ModelError> {
+        let full = self.full(name);
+        let missing = |_| ModelError::MissingTensor { file: self.file.clone(), tensor: full.clone() };
+        let view = self.tensors.tensor(&full).map_err(missing)?;
+        if view.shape() != shape {
+            let (expected, found) = (shape.to_vec(), view.shape().to_vec());
+            return Err(ModelError::Shape { file: self.file.clone(), tensor: full, expected, found });
+        }
+        Ok(view)
+    }
+
+    fn tensor(&self, values: Vec<f32>, shape: &[usize]) -> Result<Tensor, ModelError> {
+        Tensor::from_vec(values, shape, &self.device)
+            .map_err(|source| ModelError::Candle { doing: "put the weights on the device", source })
+    }
+
+    fn dtype(&self, name: &str, expected: &'static str, found: Dtype) -> ModelError {
+        let (file, tensor) = (self.file.clone(), self.full(name));
+        ModelError::Dtype { file, tensor, expected, found: format!("{found:?}").to_lowercase() }
+    }
+
+    fn full(&self, name: &str) -> String {
+        format!("{}{name}", self.prefix)
+    }
+}
+
+/// Writes `[outputs, inputs]` into columns `at..` of `[inputs, width]`, a square at a time so that both stay in cache.
+fn transpose(from: &[f32], inputs: usize, into: &mut [f32], width: usize, at: usize) {
+    const SQUARE: usize = 32;
+    for (block, rows) in from.chunks(inputs.max(1) * SQUARE).enumerate() {
+        for start in (0..inputs).step_by(SQUARE) {
+            for (column, row) in rows.chunks_exact(inputs).enumerate() {
+                let column = at + block * SQUARE + column;
+                for (input, value) in row.iter().enumerate().skip(start).take(SQUARE) {
+                    if let Some(slot) = into.get_mut(input * width + column) {
+                        *slot = *value;
+                    }
+                }
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn transposing_puts_layers_side_by_side() {
+        let (outputs, inputs) = (70, 33);
+        let from: Vec<f32> = (0..outputs * inputs).map(|i| i as f32).collect();
+        let width = 2 * outputs;
+        let mut into = vec![-1.0; inputs * width];
+        transpose(&from, inputs, &mut into, width, outputs);
+        for input in 0..inputs {
+            for output in 0..outputs {
+                assert_eq!(into[input * width + outputs + output], from[output * inputs + input]);
+                assert_eq!(into[input * width + output], -1.0);
+            }
+        }
+    }
+}
