@@ -1,1 +1,3 @@
 //! Long-term memory for agents: remembers every conversation and builds the next prompt under a token budget
+
+pub mod import;
