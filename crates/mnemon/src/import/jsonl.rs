@@ -33,7 +33,7 @@
 //! of a scope and source, so that the same line is stored once, however often it is imported: a second line with it is
 //! an error. A line without an id is known by its number and the hash of the whole file.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::io::{self, Write};
 
 use jiff::Timestamp;
@@ -135,7 +135,8 @@ fn write_line(out: &mut impl Write, line: &impl Serialize) -> io::Result<()> {
 
 pub(super) fn parse(content: &Content<'_>, options: &Options) -> Result<Import, ImportError> {
     let mut report = Report::new(content.name(), options.skip_invalid);
-    let mut builder = Builder { content, options, drafts: Vec::new(), by_scope: HashMap::new(), unknown: Vec::new() };
+    let mut builder =
+        Builder { content, options, drafts: Vec::new(), by_scope: HashMap::new(), unknown: HashSet::new() };
     for (line, bytes) in content.lines() {
         let record = line_text(line, bytes).and_then(|text| record(line, text, content));
         let Some(record) = report.keep(record)?.flatten() else { continue };
@@ -144,7 +145,7 @@ pub(super) fn parse(content: &Content<'_>, options: &Options) -> Result<Import, 
                 let text =
                     format!("the field {:?} is not one of the format and is kept in the metadata", excerpt(field));
                 report.note(Place::Line(line), text);
-                builder.unknown.push(field.clone());
+                builder.unknown.insert(field.clone());
             }
         }
         if record.is_empty() {
@@ -331,7 +332,8 @@ struct Builder<'a> {
     options: &'a Options,
     drafts: Vec<Draft>,
     by_scope: HashMap<Option<Scope>, usize>,
-    unknown: Vec<String>,
+    /// The fields beside the format that were noted.
+    unknown: HashSet<String>,
 }
 
 struct Draft {

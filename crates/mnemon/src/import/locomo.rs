@@ -18,7 +18,7 @@
 //! not taken, because they were made from the conversation. A time that cannot be read leaves the session without one,
 //! with a note; so does a `dia_id` that is missing or comes twice, which is replaced by one that is unique.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use mnemon_core::{NewTurn, Origin, Role, Scope};
 use serde_json::Value;
@@ -163,7 +163,7 @@ impl<'a> Reader<'a> {
         }
 
         let mut conversation = Conversation { scope, source, ..Conversation::default() };
-        let mut ids = HashSet::new();
+        let mut ids = HashMap::new();
         for (number, (place, value)) in sessions {
             let turns = match value {
                 Value::Array(turns) => Ok(turns),
@@ -235,7 +235,7 @@ impl<'a> Reader<'a> {
     fn unique(
         &mut self,
         id: Option<String>,
-        ids: &mut HashSet<String>,
+        ids: &mut HashMap<String, u64>,
         session: u64,
         position: usize,
         place: &Place,
@@ -244,11 +244,18 @@ impl<'a> Reader<'a> {
             Some(id) => id,
             None => format!("session_{session}/{position}"),
         };
-        if ids.insert(wanted.clone()) {
+        // How often an id was given is counted, so that a file of equal ids takes no longer than another.
+        let mut count = *ids.entry(wanted.clone()).and_modify(|count| *count += 1).or_insert(1);
+        if count == 1 {
             return wanted;
         }
-        let numbered =
-            (2..).map(|n: u64| format!("{wanted}#{n}")).find(|id| ids.insert(id.clone())).unwrap_or_default();
+        let mut numbered = format!("{wanted}#{count}");
+        while ids.contains_key(&numbered) {
+            count += 1;
+            numbered = format!("{wanted}#{count}");
+        }
+        ids.insert(wanted.clone(), count);
+        ids.insert(numbered.clone(), 1);
         let text = format!("the id {:?} was given before and is stored as {:?}", excerpt(&wanted), excerpt(&numbered));
         self.report.note(place.clone(), text);
         numbered

@@ -149,3 +149,20 @@ proptest! {
         prop_assert_eq!(got, want);
     }
 }
+
+/// Each of these takes minutes where a parser looks at every line for every line.
+#[test]
+fn many_lines_of_one_kind_are_read_in_one_pass() {
+    let many = 100_000;
+    let headings = "## Steps\n".repeat(many) + "User: hi\n";
+    assert_eq!(parse(headings.as_bytes(), "f", &Options::default()).unwrap().turns(), 1);
+    let sessions = "# Session 1\nUser: hi\n".repeat(many);
+    assert_eq!(parse(sessions.as_bytes(), "f", &Options::default()).unwrap().sessions(), many);
+    let turns = vec![r#"{"speaker":"X","text":"y","dia_id":"D1:1"}"#; many].join(",");
+    let locomo = format!(r#"{{"conversation":{{"session_1":[{turns}]}}}}"#);
+    let import = parse(locomo.as_bytes(), "f", &Options::default()).unwrap();
+    assert_eq!((import.turns(), import.notes.len()), (many, many - 1));
+    assert_sound(&import);
+    let fields: String = (0..many).map(|n| format!("{{\"role\":\"user\",\"text\":\"x\",\"f{n}\":1}}\n")).collect();
+    assert_eq!(parse(fields.as_bytes(), "f", &Options::default()).unwrap().notes.len(), many);
+}

@@ -31,7 +31,7 @@
 //! What stands before the first turn, a line with a time and no name (`Messages are end-to-end encrypted`), and a turn
 //! without text are left out with a note. A file that is not blank and has no turn is an error.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use jiff::civil::{Date, Time};
 use jiff::{SignedDuration, Timestamp};
@@ -54,10 +54,9 @@ pub(super) fn parse(content: &Content<'_>, options: &Options) -> Result<Import, 
             lines.push(Line { number: line, text, mark: mark(text) });
         }
     }
-    let style = choose_style(&lines, options);
-    let speakers = Speakers::of(&lines, style, options);
+    let speakers = choose(&lines, options);
     let day_first = day_first(&lines, options, &mut report);
-    let mut writer = Writer::new(content, options, &lines, style, speakers, day_first);
+    let mut writer = Writer::new(content, options, &lines, speakers, day_first);
     for line in &lines {
         writer.line(line, &mut report);
     }
@@ -99,32 +98,24 @@ impl<'a> Line<'a> {
 
 /// The style with times where there are such lines; else that with most lines by names that say their role; else
 /// that of the first turn.
-fn choose_style(lines: &[Line<'_>], options: &Options) -> Style {
-    let of_style = |style| {
+fn choose(lines: &[Line<'_>], options: &Options) -> Speakers {
+    let [timed, others @ ..] = [Style::Timed, Style::Heading, Style::Bold, Style::Plain].map(|style| {
         let speakers = Speakers::of(lines, style, options);
-        let turns: Vec<&Header<'_>> =
-            lines.iter().filter_map(|line| line.header(style)).filter(|header| speakers.speaks(header)).collect();
-        let sure = turns.iter().filter(|header| speakers.is_sure(header.name)).count();
-        (turns.len(), sure)
-    };
-    let others = [Style::Heading, Style::Bold, Style::Plain];
-    let (timed, _) = of_style(Style::Timed);
-    if timed >= 2 || timed == 1 && others.iter().all(|style| of_style(*style).0 == 0) {
-        return Style::Timed;
-    }
-    let by_sure = others.iter().map(|style| (of_style(*style).1, *style)).filter(|(sure, _)| *sure > 0);
-    // Of equals, the first: a heading is a stronger mark than a word with a colon.
-    let best = by_sure.fold(None, |best: Option<(usize, Style)>, it| match best {
-        Some(best) if best.0 >= it.0 => Some(best),
-        _ => Some(it),
+        let headers = lines.iter().filter_map(|line| line.header(style).map(|header| (line.number, header)));
+        let turns: Vec<_> = headers.filter(|(_, header)| speakers.speaks(header)).collect();
+        let sure = turns.iter().filter(|(_, header)| speakers.is_sure(header.name)).count();
+        (speakers, turns.len(), sure, turns.first().map(|(line, _)| *line))
     });
-    let first = || {
-        lines.iter().find_map(|line| match &line.mark {
-            Mark::Turn(header) if Speakers::of(lines, header.style, options).speaks(header) => Some(header.style),
-            _ => None,
-        })
+    if timed.1 >= 2 || timed.1 == 1 && others.iter().all(|(_, turns, ..)| *turns == 0) {
+        return timed.0;
+    }
+    // Of equals, the first: a heading is a stronger mark than a word with a colon.
+    let rank = |sure: usize, first: Option<usize>| {
+        let line = first.unwrap_or(usize::MAX);
+        (std::cmp::Reverse(sure), if sure > 0 { 0 } else { line })
     };
-    best.map(|(_, style)| style).or_else(first).unwrap_or(Style::Plain)
+    let best = others.into_iter().min_by_key(|(_, _, sure, first)| rank(*sure, *first));
+    best.map_or(timed.0, |(speakers, ..)| speakers)
 }
 
 /// Whose names start turns.
@@ -201,14 +192,14 @@ fn day_first(lines: &[Line<'_>], options: &Options, report: &mut Report<'_>) -> 
 struct Writer<'a> {
     content: &'a Content<'a>,
     options: &'a Options,
-    style: Style,
     speakers: Speakers,
     day_first: bool,
     has_session_lines: bool,
     has_preamble: bool,
     doubtful: HashSet<String>,
     sessions: Vec<ImportedSession>,
-    names: HashSet<String>,
+    /// How many sessions have each name.
+    names: HashMap<String, usize>,
     turn: Option<OpenTurn<'a>>,
     /// The day that times without a date belong to, and the last such time.
     day: Option<Date>,
@@ -228,21 +219,19 @@ impl<'a> Writer<'a> {
         content: &'a Content<'a>,
         options: &'a Options,
         lines: &[Line<'a>],
-        style: Style,
         speakers: Speakers,
         day_first: bool,
     ) -> Self {
         Self {
             content,
             options,
-            style,
             speakers,
             day_first,
             has_session_lines: lines.iter().any(|line| matches!(line.mark, Mark::Session { .. })),
             has_preamble: false,
             doubtful: HashSet::new(),
             sessions: Vec::new(),
-            names: HashSet::new(),
+            names: HashMap::new(),
             turn: None,
             day: None,
             last_clock: None,
@@ -260,7 +249,7 @@ impl<'a> Writer<'a> {
                 self.end_turn(report);
                 self.start_session(name.as_deref(), *date);
             }
-            Mark::Nameless(_) if self.style == Style::Timed => {
+            Mark::Nameless(_) if self.speakers.style == Style::Timed => {
                 self.end_turn(report);
                 let text = format!("left out because nobody says it: {:?}", excerpt(line.text));
                 report.note(Place::Line(line.number), text);
@@ -276,7 +265,10 @@ impl<'a> Writer<'a> {
 
     /// Remarks on a line that looks like a turn, once for each name.
     fn doubt(&mut self, line: &Line<'_>, header: &Header<'_>, report: &mut Report<'_>) {
-        if header.style == self.style && self.turn.is_some() && self.doubtful.insert(header.name.to_lowercase()) {
+        if header.style == self.speakers.style
+            && self.turn.is_some()
+            && self.doubtful.insert(header.name.to_lowercase())
+        {
             let text = format!("{:?} is not taken as the name of a speaker", excerpt(header.name));
             report.note(Place::Line(line.number), text);
         }
@@ -337,9 +329,9 @@ impl<'a> Writer<'a> {
         self.last_clock = None;
         // Two sessions of one name would become one where they are stored.
         let name = name.map(|name| {
-            let numbered = (2..).map(|n: usize| format!("{name} ({n})"));
-            let mut names = std::iter::once(name.to_owned()).chain(numbered);
-            names.find(|name| self.names.insert(name.clone())).unwrap_or_default()
+            let count = self.names.entry(name.to_owned()).or_default();
+            *count += 1;
+            if *count == 1 { name.to_owned() } else { format!("{name} ({count})") }
         });
         self.sessions.push(ImportedSession { name, started_at, turns: Vec::new() });
     }

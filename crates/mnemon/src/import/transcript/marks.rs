@@ -64,11 +64,17 @@ impl SessionDate {
         if text.len() > 64 || !text.contains(|c: char| c.is_ascii_digit()) {
             return None;
         }
-        let numeric = || NumericDate::parse(text).map(Self::Numeric);
+        if let Some(date) = NumericDate::parse(text) {
+            return Some(Self::Numeric(date));
+        }
+        // Every other form has a year of four digits; most lines are turned away here.
+        if !text.as_bytes().windows(4).any(|four| four.iter().all(u8::is_ascii_digit)) {
+            return None;
+        }
         let spelled = || time::spelled_date(text).map(Self::Spelled);
         // A number alone would be read as a compact date.
         let exact = || text.contains(['-', ':']).then(|| time::spelled(text)).flatten().map(Self::Exact);
-        numeric().or_else(spelled).or_else(exact)
+        spelled().or_else(exact)
     }
 
     pub(super) fn resolve(self, day_first: bool) -> Option<Timestamp> {
