@@ -1,0 +1,268 @@
+//! Representatives of clusters.
+
+use linfa::DatasetBase;
+use linfa::traits::{Fit, Predict};
+use linfa_clustering::{KMeans, KMeansInit};
+use ndarray::{Array1, Array2, ArrayView1, ArrayView2, Axis};
+use rand_xoshiro::Xoshiro256Plus;
+use rand_xoshiro::rand_core::{RngCore, SeedableRng};
+
+use crate::SelectError;
+use crate::error::check_finite;
+
+/// Where Lloyd's iteration stops at the latest. Sentence vectors settle within 10 to 30 rounds; the rest is a bound on
+/// the cost for input that does not.
+const MAX_ITERATIONS: u64 = 60;
+
+/// The movement of all centroids together (Frobenius norm, of values scaled to -1..=1) below which they have settled.
+const TOLERANCE: f32 = 1e-4;
+
+/// Chooses `k` rows that together cover the set: k-means with `k` clusters, and of each cluster the row nearest to its
+/// centroid (Euclidean distance). Rows of unit length are so compared by cosine.
+///
+/// Returns `min(k, n)` distinct row numbers in ascending order, so that what was a conversation still reads as one.
+/// Equal `seed`, equal result. Where there are fewer different rows than clusters, every different row is chosen (the
+/// first of its duplicates), and the selection is filled up farthest first: the row whose nearest chosen row is
+/// farthest away, the earlier one among equals.
+///
+/// Cost O(i·n·k·d) for n rows of d columns in i ≤ 60 iterations of Lloyd's algorithm, after O(n·k·d) for the choice of
+/// the first centroids with k-means++; one copy of the matrix. No clustering is needed for `k = 0` and `k >= n`.
+///
+/// Source: linfa-clustering's m_k-means; k-means++ of Arthur and Vassilvitskii, SODA 2007.
+///
+/// # Errors
+/// When a value is not finite.
+///
+/// ```
+/// use ndarray::array;
+/// let rows = array![[0.0, 0.1], [5.0, 5.0], [0.1, 0.0], [5.1, 5.0], [0.0, 0.0]];
+/// assert_eq!(mnemon_select::k_means_diverse(rows.view(), 2, 7)?.len(), 2);
+/// assert_eq!(mnemon_select::k_means_diverse(rows.view(), 9, 7)?, [0, 1, 2, 3, 4]);
+/// # Ok::<(), mnemon_select::SelectError>(())
+/// ```
+pub fn k_means_diverse(rows: ArrayView2<'_, f32>, k: usize, seed: u64) -> Result<Vec<usize>, SelectError> {
+    check_finite(rows)?;
+    let n = rows.nrows();
+    if k == 0 {
+        return Ok(Vec::new());
+    }
+    // Rows without columns are all the same, and linfa panics on them.
+    if k >= n || rows.ncols() == 0 {
+        return Ok((0..k.min(n)).collect());
+    }
+    let rows = scaled(rows);
+    let seeds = k_means_plus_plus(&rows, k, Xoshiro256Plus::seed_from_u64(seed));
+    let mut chosen = representatives(&rows, &seeds, seed)?;
+    fill_farthest_first(&rows, &mut chosen, k);
+    chosen.sort_unstable();
+    Ok(chosen)
+}
+
+/// The rows with all values in -1..=1: distances keep their order, and no square overflows or vanishes.
+fn scaled(rows: ArrayView2<'_, f32>) -> Array2<f32> {
+    let largest = rows.iter().fold(0.0f32, |largest, value| largest.max(value.abs()));
+    let divisor = if largest > 0.0 { largest } else { 1.0 };
+    Array2::from_shape_fn(rows.dim(), |at| rows[at] / divisor)
+}
+
+/// The first centroids: different rows, each drawn with a probability that grows with the square of its distance to
+/// those drawn before. Fewer than `k` when there are fewer different rows.
+///
+/// linfa-clustering has this too, but compares with all centroids again for each new one, which is O(n·k²·d).
+fn k_means_plus_plus(rows: &Array2<f32>, k: usize, mut random: Xoshiro256Plus) -> Vec<usize> {
+    let n = rows.nrows();
+    let mut seeds = Vec::with_capacity(k);
+    let mut next = (random.next_u64() % n.max(1) as u64) as usize;
+    let mut distances = vec![f64::INFINITY; n];
+    loop {
+        seeds.push(next);
+        if seeds.len() == k {
+            return seeds;
+        }
+        lower_distances(rows, next, &mut distances);
+        let total: f64 = distances.iter().sum();
+        if total <= 0.0 {
+            return seeds;
+        }
+        // 53 bits: a number in 0..1. A row at distance 0 is never drawn, not even when rounding lets the sum pass the
+        // last row.
+        let mut target = (random.next_u64() >> 11) as f64 / (1u64 << 53) as f64 * total;
+        for (row, &distance) in distances.iter().enumerate().filter(|(_, distance)| **distance > 0.0) {
+            next = row;
+            target -= distance;
+            if target < 0.0 {
+                break;
+            }
+        }
+    }
+}
+
+/// The row nearest to the centroid of each cluster, the first among equals. A cluster that lost all its rows has none.
+fn representatives(rows: &Array2<f32>, seeds: &[usize], seed: u64) -> Result<Vec<usize>, SelectError> {
+    let failed = |source: Box<dyn std::error::Error + Send + Sync>| SelectError::Clustering {
+        rows: rows.nrows(),
+        clusters: seeds.len(),
+        source,
+    };
+    let dataset = DatasetBase::from(rows.view());
+    let model = KMeans::params_with_rng(seeds.len(), Xoshiro256Plus::seed_from_u64(seed))
+        .init_method(KMeansInit::Precomputed(rows.select(Axis(0), seeds)))
+        .n_runs(1)
+        .max_n_iterations(MAX_ITERATIONS)
+        .tolerance(TOLERANCE)
+        .fit(&dataset)
+        .map_err(|error| failed(error.into()))?;
+    let clusters: Array1<usize> = model.predict(rows);
+
+    let mut nearest: Vec<Option<(usize, f64)>> = vec![None; seeds.len()];
+    for ((row, values), &cluster) in rows.outer_iter().enumerate().zip(&clusters) {
+        let (Some(best), true) = (nearest.get_mut(cluster), cluster < model.centroids().nrows()) else { continue };
+        let distance = squared_distance(values, model.centroids().row(cluster));
+        if best.is_none_or(|(_, least)| distance < least) {
+            *best = Some((row, distance));
+        }
+    }
+    Ok(nearest.into_iter().flatten().map(|(row, _)| row).collect())
+}
+
+/// Adds rows until there are `k`: always the one whose nearest chosen row is farthest away.
+fn fill_farthest_first(rows: &Array2<f32>, chosen: &mut Vec<usize>, k: usize) {
+    if chosen.len() >= k {
+        return;
+    }
+    let mut distances = vec![f64::INFINITY; rows.nrows()];
+    for &row in chosen.iter() {
+        lower_distances(rows, row, &mut distances);
+    }
+    let mut free: Vec<bool> = vec![true; rows.nrows()];
+    chosen.iter().for_each(|&row| free[row] = false);
+    while chosen.len() < k {
+        let candidates = distances.iter().enumerate().filter(|(row, _)| free[*row]);
+        let farthest = candidates.reduce(|best, next| if next.1 > best.1 { next } else { best });
+        let Some((row, _)) = farthest else { return };
+        free[row] = false;
+        chosen.push(row);
+        lower_distances(rows, row, &mut distances);
+    }
+}
+
+/// Lowers the squared distance of every row to the nearest of a set, now that `member` is part of it. O(n·d).
+fn lower_distances(rows: &Array2<f32>, member: usize, distances: &mut [f64]) {
+    let member = rows.row(member);
+    for (row, least) in rows.outer_iter().zip(distances) {
+        *least = least.min(squared_distance(row, member));
+    }
+}
+
+/// Eight independent sums, so that the compiler can use vector instructions without changing the result. Values lie
+/// in -1..=1, where `f32` sums are exact enough to compare and 0 exactly for equal rows.
+fn squared_distance(a: ArrayView1<'_, f32>, b: ArrayView1<'_, f32>) -> f64 {
+    let (Some(a), Some(b)) = (a.as_slice(), b.as_slice()) else {
+        return a.iter().zip(b).map(|(x, y)| f64::from((x - y) * (x - y))).sum();
+    };
+    let mut sums = [0.0f32; 8];
+    let (a_chunks, b_chunks) = (a.chunks_exact(8), b.chunks_exact(8));
+    let rest: f32 = a_chunks.remainder().iter().zip(b_chunks.remainder()).map(|(x, y)| (x - y) * (x - y)).sum();
+    for (x, y) in a_chunks.zip(b_chunks) {
+        for ((sum, x), y) in sums.iter_mut().zip(x).zip(y) {
+            *sum += (x - y) * (x - y);
+        }
+    }
+    f64::from(sums.iter().sum::<f32>() + rest)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use ndarray::{Array2, array};
+    use proptest::prelude::*;
+    use rand_xoshiro::rand_core::RngCore;
+
+    use super::*;
+
+    /// `per` rows around each of `centers` corners of a cube in 16 dimensions, in turn.
+    fn blobs(centers: usize, per: usize, seed: u64) -> Array2<f32> {
+        let mut random = Xoshiro256Plus::seed_from_u64(seed);
+        let mut noise = move || (random.next_u64() >> 40) as f32 / (1u64 << 24) as f32 - 0.5;
+        Array2::from_shape_fn((centers * per, 16), |(i, j)| {
+            let corner = if ((i % centers) * 0x9E37 + 0x55) >> (j % 16) & 1 == 1 { 10.0 } else { -10.0 };
+            corner + noise()
+        })
+    }
+
+    #[test]
+    fn every_blob_is_represented_by_the_row_nearest_to_its_middle() {
+        for seed in 0..20 {
+            let rows = blobs(5, 30, seed);
+            let chosen = k_means_diverse(rows.view(), 5, seed).unwrap();
+            let expected: BTreeSet<usize> = (0..5)
+                .map(|blob| {
+                    let members: Vec<usize> = (blob..150).step_by(5).collect();
+                    let middle = rows.select(Axis(0), &members).mean_axis(Axis(0)).unwrap();
+                    let distance = |i: usize| (&rows.row(i) - &middle).mapv(|v| v * v).sum();
+                    members.into_iter().min_by(|&a, &b| distance(a).total_cmp(&distance(b))).unwrap()
+                })
+                .collect();
+            let found = chosen.iter().filter(|i| expected.contains(i)).count();
+            let covered: BTreeSet<usize> = chosen.iter().map(|i| i % 5).collect();
+            assert!(covered.len() == 5 && found >= 4, "seed {seed}: {chosen:?}, expected {expected:?}");
+        }
+    }
+
+    #[test]
+    fn small_sets_have_defined_results() {
+        let rows = array![[0.0, 1.0], [2.0, 3.0], [0.0, 1.0]];
+        let choose = |rows: &Array2<f32>, k| k_means_diverse(rows.view(), k, 1).unwrap();
+        assert_eq!(choose(&rows, 0), [0; 0]);
+        assert_eq!(choose(&rows, 2), [0, 1], "the first of duplicates");
+        assert_eq!(choose(&rows, 3), [0, 1, 2]);
+        assert_eq!(choose(&rows, usize::MAX), [0, 1, 2]);
+        assert_eq!(choose(&Array2::zeros((0, 3)), 4), [0; 0]);
+        assert_eq!(choose(&Array2::zeros((4, 0)), 2), [0, 1]);
+        assert_eq!(choose(&Array2::zeros((4, 2)), 3), [0, 1, 2]);
+        let error = k_means_diverse(array![[1.0, f32::NAN]].view(), 5, 1).unwrap_err().to_string();
+        assert_eq!(error, "expected finite values, got NaN in row 0, column 1");
+    }
+
+    #[test]
+    fn values_of_any_size_are_clustered_alike() {
+        let rows = blobs(4, 10, 3);
+        let expected = k_means_diverse(rows.view(), 4, 3).unwrap();
+        for factor in [2f32.powi(120), 2f32.powi(-100)] {
+            assert_eq!(k_means_diverse((&rows * factor).view(), 4, 3).unwrap(), expected);
+        }
+        assert_eq!(k_means_diverse(array![[f32::MAX], [f32::MIN], [f32::MAX]].view(), 2, 3).unwrap(), [0, 1]);
+    }
+
+    /// Few values of few kinds: many duplicates.
+    fn matrix() -> impl Strategy<Value = Array2<f32>> {
+        (0usize..20, 0usize..4, 1i8..5).prop_flat_map(|(n, d, kinds)| {
+            prop::collection::vec(0..kinds, n * d)
+                .prop_map(move |v| Array2::from_shape_fn((n, d), |(i, j)| f32::from(v[i * d + j])))
+        })
+    }
+
+    proptest! {
+        #[test]
+        fn a_selection_is_distinct_ascending_full_and_repeatable(rows in matrix(), k in 0usize..24, seed in any::<u64>()) {
+            let chosen = k_means_diverse(rows.view(), k, seed).unwrap();
+            prop_assert_eq!(chosen.len(), k.min(rows.nrows()));
+            prop_assert!(chosen.is_sorted_by(|a, b| a < b) && chosen.iter().all(|&i| i < rows.nrows()));
+            prop_assert_eq!(&chosen, &k_means_diverse(rows.view(), k, seed).unwrap());
+            let transposed = rows.t().as_standard_layout().into_owned().reversed_axes();
+            prop_assert_eq!(&chosen, &k_means_diverse(transposed.view(), k, seed).unwrap(), "the layout matters");
+        }
+
+        /// No row is taken twice while another is not taken at all.
+        #[test]
+        fn as_many_different_rows_are_chosen_as_there_are(rows in matrix(), k in 0usize..24, seed in any::<u64>()) {
+            let different = |indices: &mut dyn Iterator<Item = usize>| {
+                indices.map(|i| rows.row(i).iter().map(|v| v.to_bits()).collect::<Vec<_>>()).collect::<BTreeSet<_>>().len()
+            };
+            let chosen = k_means_diverse(rows.view(), k, seed).unwrap();
+            let available = different(&mut (0..rows.nrows()));
+            prop_assert_eq!(different(&mut chosen.into_iter()), available.min(k));
+        }
+    }
+}
