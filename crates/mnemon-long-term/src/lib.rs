@@ -1,1 +1,30 @@
-//! Long-term memory: the store, the vector index and the stages of recall
+//! Long-term memory: everything that was ever said or noted, and the way back to it.
+//!
+//! [`LongTerm`] joins the store (the only truth), an embedding model and a vector index that follows the store, and
+//! answers questions with [`recall`](LongTerm::recall). It works without a model, by text search alone, and says so.
+//! It knows nothing of windows, budgets and prompts: those are the facade's.
+//!
+//! ```
+//! use std::sync::Arc;
+//! use mnemon_core::{Kind, NewMemory, Scope, Timestamp};
+//! use mnemon_long_term::{Embed, LongTerm, RecallQuery};
+//! use mnemon_store::Store;
+//!
+//! let memory = LongTerm::new(Arc::new(Store::open_in_memory()?), None);
+//! let scope = Scope::user_scope("ann")?;
+//! memory.add(&scope, &[NewMemory::new(Kind::Fact, "Ann is allergic to peanuts")], Embed::Now, Timestamp::now())?;
+//! let recall = memory.recall(&RecallQuery::new("Is anybody allergic?", &scope, 5))?;
+//! assert_eq!(recall.hits[0].memory.text, "Ann is allergic to peanuts");
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+
+mod embedding;
+mod error;
+mod long_term;
+mod passage;
+mod recall;
+mod vector_cache;
+
+pub use error::LongTermError;
+pub use long_term::{Append, Embed, Embedded, LongTerm, Maintenance, Written};
+pub use recall::{Degradation, Hit, Recall, RecallQuery, Signals};

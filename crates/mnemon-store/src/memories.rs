@@ -130,6 +130,19 @@ impl Snapshot<'_> {
         Ok(memories)
     }
 
+    /// The pinned memories of a scope with their rows, in the order in which they were stored, at most `limit`.
+    ///
+    /// # Errors
+    /// When the file cannot be read or a row is damaged.
+    pub fn pinned(&self, scope: ScopeRow, limit: usize) -> Result<Vec<(RowId, Memory)>, StoreError> {
+        let mut statement =
+            self.conn.prepare_cached("SELECT id FROM memory WHERE scope_id = ?1 AND pinned = 1 ORDER BY id LIMIT ?2")?;
+        let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+        let rows: Vec<RowId> =
+            statement.query_map(params![scope.0, limit], |row| row.get(0))?.collect::<Result<_, _>>()?;
+        self.memories(&rows)
+    }
+
     /// How many memories of a scope pass the filter; its limit and offset play no part.
     ///
     /// # Errors

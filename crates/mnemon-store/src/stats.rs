@@ -32,6 +32,15 @@ pub struct StoreStats {
     pub vectors: Vec<(ModelId, u64)>,
 }
 
+/// What is counted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Counted {
+    /// The whole file.
+    File,
+    /// One scope; `None` is one in which nothing was ever written.
+    Scope(Option<ScopeRow>),
+}
+
 /// Something that is wrong with the file.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
 pub struct Damage {
@@ -46,9 +55,13 @@ impl Snapshot<'_> {
     ///
     /// # Errors
     /// When the file cannot be read.
-    pub fn stats(&self, store: &Store, scope: Option<ScopeRow>) -> Result<StoreStats, StoreError> {
-        // The scope 0 does not exist; `?1 = 0` reads: of the whole file.
-        let scope: RowId = scope.map_or(0, |scope| scope.0);
+    pub fn stats(&self, store: &Store, of: Counted) -> Result<StoreStats, StoreError> {
+        // No scope has the row 0, which stands for the whole file, or -1.
+        let scope: RowId = match of {
+            Counted::File => 0,
+            Counted::Scope(Some(scope)) => scope.0,
+            Counted::Scope(None) => -1,
+        };
         let count = |sql: &str| -> Result<u64, StoreError> {
             Ok(self.conn.prepare_cached(sql)?.query_row([scope], |row| row.get(0))?)
         };

@@ -96,8 +96,21 @@ impl Snapshot<'_> {
             .map(|scope| scope as u32))
     }
 
-    /// Up to `limit` memories after the row `after` that have no vector of this model (of any model that is not
-    /// known here: `None`), with what of them is embedded, in the order of the rows.
+    /// How many memories have no vector of this model; of a model that is not known here (`None`) nobody has one.
+    ///
+    /// # Errors
+    /// When the file cannot be read.
+    pub fn count_without_vector(&self, model: Option<ModelRow>) -> Result<u64, StoreError> {
+        Ok(self
+            .conn
+            .prepare_cached(
+                "SELECT count(*) FROM memory
+                 WHERE NOT EXISTS (SELECT 1 FROM vector WHERE memory_id = memory.id AND model_id = ?1)",
+            )?
+            .query_row([model.map_or(0, |model| model.id)], |row| row.get(0))?)
+    }
+
+    /// Up to `limit` memories after the row `after` that have no vector of this model, in the order of the rows.
     ///
     /// # Errors
     /// When the file cannot be read.

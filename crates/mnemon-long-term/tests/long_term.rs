@@ -1,0 +1,254 @@
+//! Long-term memory with an embedding model that a user might bring.
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use mnemon_core::{
+    EmbedError, Embedder, Embeddings, Kind, ModelId, NewMemory, NewTurn, Placement, Purpose, Role, Scope, Timestamp,
+};
+use mnemon_long_term::{Append, Degradation, Embed, Embedded, LongTerm, RecallQuery};
+use mnemon_store::{ListFilter, MemoryUpdate, Store, StoreOptions};
+use proptest::prelude::*;
+
+/// Counts words into a vector, after folding some that mean the same: a model small enough to foresee its answers.
+struct Words {
+    model: ModelId,
+    broken: AtomicBool,
+}
+
+impl Words {
+    fn new(name: &str) -> Arc<Self> {
+        let model = ModelId { name: name.into(), revision: "1".into(), dtype: "f32".into() };
+        Arc::new(Self { model, broken: AtomicBool::new(false) })
+    }
+}
+
+impl Embedder for Words {
+    fn model(&self) -> &ModelId {
+        &self.model
+    }
+
+    fn dimension(&self) -> usize {
+        32
+    }
+
+    fn embed(&self, texts: &[&str], _: Purpose) -> Result<Embeddings, EmbedError> {
+        if self.broken.load(Ordering::Relaxed) {
+            return Err(EmbedError { model: self.model.name.clone(), source: "the model is away".into() });
+        }
+        let mut values = vec![0.01; texts.len() * 32];
+        for (row, text) in values.chunks_exact_mut(32).zip(texts) {
+            for word in text.to_lowercase().split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty()) {
+                let word = if word == "feline" { "cat" } else { word };
+                let bucket = word.bytes().fold(5381usize, |hash, byte| hash.wrapping_mul(33) ^ usize::from(byte)) % 32;
+                row[bucket] += 1.0;
+            }
+        }
+        Ok(Embeddings::new(32, values))
+    }
+}
+
+fn at(second: i64) -> Timestamp {
+    Timestamp::from_second(1_750_000_000 + second).unwrap()
+}
+
+fn scope(user: &str) -> Scope {
+    Scope::user_scope(user).unwrap()
+}
+
+fn open(path: &Path, embedder: Option<Arc<Words>>) -> LongTerm {
+    let store = Arc::new(Store::open(path, StoreOptions::default()).unwrap());
+    LongTerm::new(store, embedder.map(|embedder| embedder as Arc<dyn Embedder>))
+}
+
+fn in_memory(embedder: Option<Arc<Words>>) -> LongTerm {
+    let store = Arc::new(Store::open_in_memory().unwrap());
+    LongTerm::new(store, embedder.map(|embedder| embedder as Arc<dyn Embedder>))
+}
+
+fn add(memory: &LongTerm, user: &str, text: &str) -> mnemon_core::MemoryId {
+    memory.add(&scope(user), &[NewMemory::new(Kind::Note, text)], Embed::Now, at(0)).unwrap().added[0].id
+}
+
+fn recall(memory: &LongTerm, user: &str, text: &str) -> Vec<String> {
+    let found = memory.recall(&RecallQuery::new(text, &scope(user), 5)).unwrap();
+    found.hits.into_iter().map(|hit| hit.memory.text).collect()
+}
+
+#[test]
+fn meanings_and_words_both_find() {
+    let memory = in_memory(Some(Words::new("w")));
+    for text in ["my cat sleeps", "the bus is late", "Zürich in spring"] {
+        add(&memory, "ann", text);
+    }
+    assert_eq!(recall(&memory, "ann", "feline")[0], "my cat sleeps");
+    assert_eq!(recall(&memory, "ann", "buses")[0], "the bus is late");
+    assert_eq!(recall(&memory, "ann", "zurich")[0], "Zürich in spring");
+    assert_eq!(recall(&memory, "bob", "cat"), Vec::<String>::new());
+    assert_eq!(recall(&memory, "ann", " \n"), Vec::<String>::new());
+}
+
+#[test]
+fn a_second_handle_on_the_file_sees_every_change_at_its_next_question() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("m.db");
+    let (one, two) = (open(&path, Some(Words::new("w"))), open(&path, Some(Words::new("w"))));
+    assert_eq!(recall(&two, "ann", "cat"), Vec::<String>::new());
+    let id = add(&one, "ann", "the cat");
+    assert_eq!(recall(&two, "ann", "feline"), ["the cat"]);
+    let other = MemoryUpdate { text: Some("the dog".into()), ..Default::default() };
+    two.update(&scope("ann"), id, &other, at(1)).unwrap();
+    assert_eq!(recall(&one, "ann", "dog"), ["the dog"]);
+    one.delete(&scope("ann"), id).unwrap();
+    assert_eq!(recall(&two, "ann", "dog"), Vec::<String>::new());
+    add(&two, "ann", "a bird");
+    assert_eq!(one.clear(&scope("ann")).unwrap(), 1);
+    assert_eq!(recall(&two, "ann", "bird"), Vec::<String>::new());
+}
+
+#[test]
+fn a_model_that_fails_loses_nothing_and_is_made_up_for() {
+    let words = Words::new("w");
+    let memory = in_memory(Some(Arc::clone(&words)));
+    words.broken.store(true, Ordering::Relaxed);
+    let written = memory.add(&scope("ann"), &[NewMemory::new(Kind::Note, "the cat")], Embed::Now, at(0)).unwrap();
+    let problem = "the embedding model w failed: the model is away".to_owned();
+    assert_eq!(written.degraded, Some(Degradation::ModelFailed { problem: problem.clone() }));
+    let found = memory.recall(&RecallQuery::new("cat", &scope("ann"), 5)).unwrap();
+    assert_eq!(found.hits.len(), 1);
+    assert_eq!(found.degraded, Some(Degradation::ModelFailed { problem }));
+    let (embedded, degraded) = memory.embed_pending(&mut |_| true).unwrap();
+    assert_eq!((embedded.done, embedded.total), (0, 1));
+    assert!(degraded.is_some());
+
+    words.broken.store(false, Ordering::Relaxed);
+    assert_eq!(recall(&memory, "ann", "feline"), Vec::<String>::new());
+    let maintenance = memory.maintain(&mut |_| true).unwrap();
+    assert_eq!((maintenance.embedded, maintenance.degraded), (1, None));
+    assert_eq!(recall(&memory, "ann", "feline"), ["the cat"]);
+    assert_eq!(memory.embed_pending(&mut |_| true).unwrap().0.total, 0);
+}
+
+#[test]
+fn without_a_model_words_are_compared_and_the_answer_says_so() {
+    let memory = in_memory(None);
+    add(&memory, "ann", "the cat");
+    let found = memory.recall(&RecallQuery::new("cats", &scope("ann"), 5)).unwrap();
+    assert_eq!(found.hits.len(), 1);
+    assert_eq!(found.degraded, Some(Degradation::NoModel));
+}
+
+#[test]
+fn vectors_of_two_models_never_meet() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("m.db");
+    add(&open(&path, Some(Words::new("old"))), "ann", "the cat");
+    let memory = open(&path, Some(Words::new("new")));
+    assert_eq!(recall(&memory, "ann", "feline"), Vec::<String>::new());
+    assert_eq!(memory.maintain(&mut |_| true).unwrap().embedded, 1);
+    assert_eq!(recall(&memory, "ann", "feline"), ["the cat"]);
+    assert_eq!(recall(&open(&path, Some(Words::new("old"))), "ann", "feline"), ["the cat"]);
+}
+
+#[test]
+fn an_import_is_stored_first_and_embedded_after() {
+    let memory = in_memory(Some(Words::new("w")));
+    let scope = scope("ann");
+    let session = memory.store().write(|tx| {
+        let row = tx.ensure_scope(&scope)?;
+        tx.start_session(row, Some("S1"), at(0), at(0))
+    });
+    let turns: Vec<NewTurn> = (0..600).map(|n| NewTurn::new(Role::User, format!("turn {n} cat"))).collect();
+    let append = Append {
+        scope: &scope,
+        session: session.unwrap(),
+        turns: &turns,
+        placement: Placement::LongTerm,
+        embed: Embed::Later,
+        accessed: &[],
+        now: at(0),
+    };
+    assert_eq!(memory.append(&append).unwrap().added.len(), 600);
+    assert_eq!(memory.count(&scope, &ListFilter::default()).unwrap(), 600);
+    let mut steps = Vec::new();
+    let mut until_300 = |embedded: Embedded| {
+        steps.push(embedded.done);
+        embedded.done < 300
+    };
+    memory.embed_pending(&mut until_300).unwrap();
+    assert_eq!(steps, [256, 512], "stopped after the second batch");
+    let (rest, _) = memory.embed_pending(&mut |_| true).unwrap();
+    assert_eq!((rest.done, rest.total), (88, 88));
+}
+
+#[test]
+fn equal_texts_are_one_hit_and_excluded_rows_none() {
+    let memory = in_memory(Some(Words::new("w")));
+    for text in ["The cat  sat", "the CAT sat", "a cat stood"] {
+        add(&memory, "ann", text);
+    }
+    assert_eq!(recall(&memory, "ann", "the cat sat").len(), 2);
+    let scope = scope("ann");
+    let all = memory.recall(&RecallQuery::new("cat", &scope, 5)).unwrap();
+    let rows: Vec<i64> = all.hits.iter().map(|hit| hit.row).collect();
+    let rest = memory.recall(&RecallQuery { exclude: &rows, ..RecallQuery::new("cat", &scope, 5) }).unwrap();
+    assert_eq!(rest.hits.len(), 1, "the other copy of the text that was found");
+    let high = memory.recall(&RecallQuery { score_floor: 1.1, ..RecallQuery::new("cat", &scope, 5) }).unwrap();
+    assert_eq!(high.hits, []);
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 24, ..ProptestConfig::default() })]
+
+    /// Whatever is written, changed and deleted where, a question sees what its scope holds, and no more.
+    #[test]
+    fn recall_agrees_with_a_plain_list(ops in proptest::collection::vec((0..4usize, 0..3usize, 0..6usize), 1..40)) {
+        const WORDS: [&str; 6] = ["cat", "dog", "bird", "fish", "horse", "snake"];
+        const USERS: [&str; 3] = ["ann", "bob", "cy"];
+        let memory = in_memory(Some(Words::new("w")));
+        let mut model: Vec<(usize, mnemon_core::MemoryId, String)> = Vec::new();
+        for (n, (op, user, word)) in ops.into_iter().enumerate() {
+            match op {
+                0 | 1 => {
+                    let text = format!("{} {n}", WORDS[word]);
+                    model.push((user, add(&memory, USERS[user], &text), text));
+                }
+                2 if !model.is_empty() => {
+                    let chosen = word * 7 % model.len();
+                    let (owner, id, text) = &mut model[chosen];
+                    let new = format!("{} {n}", WORDS[word]);
+                    let update = MemoryUpdate { text: Some(new.clone()), ..Default::default() };
+                    let done = memory.update(&scope(USERS[user]), *id, &update, at(1));
+                    prop_assert_eq!(done.is_ok(), *owner == user);
+                    if done.is_ok() {
+                        *text = new;
+                    }
+                }
+                3 if !model.is_empty() => {
+                    let chosen = word * 5 % model.len();
+                    let done = memory.delete(&scope(USERS[user]), model[chosen].1);
+                    prop_assert_eq!(done.is_ok(), model[chosen].0 == user);
+                    if done.is_ok() {
+                        model.remove(chosen);
+                    }
+                }
+                _ => {}
+            }
+        }
+        for (index, user) in USERS.iter().enumerate() {
+            for word in WORDS {
+                let scope = scope(user);
+                let found = memory.recall(&RecallQuery::new(word, &scope, 100)).unwrap();
+                let mut all: Vec<_> = found.hits.iter().map(|hit| hit.memory.text.clone()).collect();
+                let matching = found.hits.iter().filter(|hit| hit.signals.text.is_some()).count();
+                all.sort();
+                let mut expected: Vec<_> = model.iter().filter(|m| m.0 == index).map(|m| m.2.clone()).collect();
+                expected.sort();
+                prop_assert_eq!(&all, &expected);
+                prop_assert_eq!(matching, expected.iter().filter(|text| text.starts_with(word)).count());
+            }
+        }
+    }
+}
