@@ -139,7 +139,7 @@ pub struct Turn {
 pub struct Origin {
     /// The source, such as `locomo:conv-26` or `file:notes.md`.
     pub source: String,
-    /// The identity of this piece inside the source, such as `D1:3`. Unique in a scope and source.
+    /// The name of this piece inside the source, such as `D1:3`.
     pub id: String,
 }
 

@@ -19,7 +19,8 @@ pub struct Added {
     pub row: RowId,
     /// Its id.
     pub id: MemoryId,
-    /// False when a memory of the same origin was there already: then this names that one and nothing was written.
+    /// False when the same text of the same origin was stored before (it may have been changed since): then this names
+    /// that memory and nothing was written.
     pub is_new: bool,
 }
 
@@ -135,8 +136,9 @@ impl Snapshot<'_> {
     /// # Errors
     /// When the file cannot be read or a row is damaged.
     pub fn pinned(&self, scope: ScopeRow, limit: usize) -> Result<Vec<(RowId, Memory)>, StoreError> {
-        let mut statement =
-            self.conn.prepare_cached("SELECT id FROM memory WHERE scope_id = ?1 AND pinned = 1 ORDER BY id LIMIT ?2")?;
+        let mut statement = self
+            .conn
+            .prepare_cached("SELECT id FROM memory WHERE scope_id = ?1 AND pinned = 1 ORDER BY id LIMIT ?2")?;
         let limit = i64::try_from(limit).unwrap_or(i64::MAX);
         let rows: Vec<RowId> =
             statement.query_map(params![scope.0, limit], |row| row.get(0))?.collect::<Result<_, _>>()?;
@@ -173,15 +175,15 @@ impl Snapshot<'_> {
         Ok((condition, values))
     }
 
-    fn by_origin(&self, scope: ScopeRow, origin: Option<&Origin>) -> Result<Option<Added>, StoreError> {
-        let Some(origin) = origin else { return Ok(None) };
+    fn by_origin(&self, scope: ScopeRow, origin: &Origin, hash: i64) -> Result<Option<Added>, StoreError> {
         Ok(self
             .conn
             .prepare_cached(
                 "SELECT id, uid FROM memory
-                 WHERE scope_id = ?1 AND source_id = (SELECT id FROM source WHERE name = ?2) AND external_id = ?3",
+                 WHERE scope_id = ?1 AND source_id = (SELECT id FROM source WHERE name = ?2) AND external_id = ?3
+                 AND origin_hash = ?4",
             )?
-            .query_row(params![scope.0, origin.source, origin.id], |row| {
+            .query_row(params![scope.0, origin.source, origin.id, hash], |row| {
                 Ok(Added { row: row.get(0)?, id: MemoryId::from_bytes(row.get(1)?), is_new: false })
             })
             .optional()?)
@@ -189,7 +191,7 @@ impl Snapshot<'_> {
 }
 
 impl WriteTx<'_> {
-    /// Adds a memory that is not a turn. One of the same origin is not added twice.
+    /// Adds a memory that is not a turn. The same text of the same origin is not added twice.
     ///
     /// # Errors
     /// [`StoreError::Invalid`] and [`StoreError::TextTooLong`] for what cannot be stored, and when the file cannot be
@@ -221,7 +223,7 @@ impl WriteTx<'_> {
         )
     }
 
-    /// Appends a turn to a session, active where `placement` says. One of the same origin is not added twice.
+    /// Appends a turn to a session, active where `placement` says. The same text of the same origin is not added twice.
     ///
     /// # Errors
     /// As [`WriteTx::add_memory`], and [`StoreError::NoSession`].
@@ -267,7 +269,10 @@ impl WriteTx<'_> {
         check_text(fields.text)?;
         check_text(fields.caption.unwrap_or_default())?;
         check_priority(fields.priority)?;
-        if let Some(known) = self.by_origin(scope, fields.origin)? {
+        let hash = fields.origin.map(|_| content_hash(fields.text, fields.caption));
+        if let Some((origin, hash)) = fields.origin.zip(hash)
+            && let Some(known) = self.by_origin(scope, origin, hash)?
+        {
             return Ok(known);
         }
         let source = fields.origin.map(|origin| self.ensure_source(&origin.source)).transpose()?;
@@ -275,8 +280,9 @@ impl WriteTx<'_> {
         self.conn
             .prepare_cached(
                 "INSERT INTO memory (uid, scope_id, kind, session_id, position, role, pinned, occurred_at, stored_at,
-                                     updated_at, priority, source_id, external_id, speaker, metadata, caption, text)
-                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16)",
+                                     updated_at, priority, source_id, external_id, origin_hash, speaker, metadata, caption,
+                                     text)
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17)",
             )?
             .execute(params![
                 id.as_bytes(),
@@ -291,6 +297,7 @@ impl WriteTx<'_> {
                 fields.priority,
                 source,
                 fields.origin.map(|origin| &origin.id),
+                hash,
                 fields.speaker,
                 metadata_text(fields.metadata)?,
                 fields.caption,
@@ -416,6 +423,15 @@ struct Fields<'a> {
     metadata: &'a Metadata,
     origin: Option<&'a Origin>,
     occurred_at: Option<Timestamp>,
+}
+
+/// FNV-1a, 64 bits: small, stable for ever, and no defence against anybody, which is not needed: whoever writes the
+/// content may as well write another origin.
+fn content_hash(text: &str, caption: Option<&str>) -> i64 {
+    let bytes = text.bytes().chain([0xff]).chain(caption.unwrap_or_default().bytes());
+    let hash = bytes
+        .fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3));
+    hash.cast_signed()
 }
 
 fn check_text(text: &str) -> Result<(), StoreError> {

@@ -28,8 +28,7 @@ pub(crate) fn check_sqlite_version() -> Result<(), StoreError> {
     Ok(())
 }
 
-/// Two processes may open a new file at the same moment. One of them migrates; the other finds the tables there or the
-/// lock taken, and looks again.
+/// Another process may have migrated since the version was read; then it looks like a lock that was met.
 fn migrate(conn: &mut Connection) -> Result<(), StoreError> {
     let before = user_version(conn)?;
     match Migrations::from_slice(MIGRATIONS).to_latest(conn) {
@@ -48,12 +47,19 @@ fn user_version(conn: &Connection) -> Result<i64, StoreError> {
 }
 
 /// Makes sure that the file is ours, and brings it to the newest schema. The file is untouched if it is not ours.
+///
+/// Two processes may open a new file at the same moment. Each step can then find the lock taken, or the work done by
+/// the other; so all of it is looked at again until it is this process's turn.
 pub(crate) fn prepare(
     conn: &mut Connection,
     path: &Path,
     read_only: bool,
     busy_timeout: Duration,
 ) -> Result<(), StoreError> {
+    retry_busy(busy_timeout, || try_prepare(conn, path, read_only))
+}
+
+fn try_prepare(conn: &mut Connection, path: &Path, read_only: bool) -> Result<(), StoreError> {
     let application_id: i64 = conn.pragma_query_value(None, "application_id", |row| row.get(0))?;
     let found = user_version(conn)?;
     let tables: i64 = conn.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))?;
@@ -75,7 +81,7 @@ pub(crate) fn prepare(
     }
     if found < SCHEMA_VERSION {
         tracing::info!(found, to = SCHEMA_VERSION, "migrating the memory file");
-        retry_busy(busy_timeout, || migrate(conn))?;
+        migrate(conn)?;
     }
     Ok(())
 }

@@ -158,6 +158,13 @@ fn what_has_an_origin_is_stored_once() -> Result {
     assert_eq!(first.id, again.id);
     let elsewhere = store.write(|tx| tx.add_memory(&Scope::default(), &new, at(9)))?;
     assert!(elsewhere.is_new);
+    // Another file of the same name loses nothing, and what was corrected here is not brought back.
+    let other = NewMemory { text: "two".into(), ..new.clone() };
+    assert!(store.write(|tx| tx.add_memory(&ann(), &other, at(9)))?.is_new);
+    let corrected = MemoryUpdate { text: Some("uno".into()), ..Default::default() };
+    store.write(|tx| tx.update(tx.ensure_scope(&ann())?, first.id, &corrected, at(9)))?;
+    let again = store.write(|tx| tx.add_memory(&ann(), &new, at(9)))?;
+    assert_eq!((again.id, again.is_new), (first.id, false));
     Ok(())
 }
 

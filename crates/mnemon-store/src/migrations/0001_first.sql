@@ -48,6 +48,8 @@ CREATE TABLE memory (
     priority REAL NOT NULL,
     source_id INTEGER REFERENCES source (id),
     external_id TEXT,
+    -- FNV-1a of the text and caption as they came from there: two files may give one name to two things.
+    origin_hash INTEGER,
     speaker TEXT,
     metadata TEXT CHECK (metadata IS NULL OR json_valid(metadata)),
     caption TEXT,
@@ -56,11 +58,13 @@ CREATE TABLE memory (
     CHECK ((kind = 1) = (session_id IS NOT NULL)),
     CHECK ((kind = 1) = (position IS NOT NULL)),
     CHECK ((kind = 1) = (role IS NOT NULL)),
-    CHECK ((source_id IS NULL) = (external_id IS NULL))
+    CHECK ((source_id IS NULL) = (external_id IS NULL)),
+    CHECK ((source_id IS NULL) = (origin_hash IS NULL))
 ) STRICT;
 CREATE INDEX memory_scope ON memory (scope_id, id);
 CREATE UNIQUE INDEX memory_position ON memory (session_id, position) WHERE session_id IS NOT NULL;
-CREATE UNIQUE INDEX memory_origin ON memory (scope_id, source_id, external_id) WHERE source_id IS NOT NULL;
+CREATE UNIQUE INDEX memory_origin ON memory (scope_id, source_id, external_id, origin_hash)
+    WHERE source_id IS NOT NULL;
 CREATE INDEX memory_pinned ON memory (scope_id, id) WHERE pinned = 1;
 
 -- The turns that are active in the window of their session. A turn that has no row here is active in long-term memory.
