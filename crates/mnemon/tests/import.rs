@@ -1,5 +1,7 @@
 //! The conversation in examples/data, read as a user reads it.
 
+#![expect(clippy::unwrap_used, reason = "a helper of tests fails as they do")]
+
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::PathBuf;
 
