@@ -8,7 +8,8 @@
 //! it once: the id that the file gives, or else the number of its line together with a hash of the content.
 //!
 //! Text is taken as it is, NUL characters included. Only line ends of transcripts are made equal (`\n`). A file is
-//! UTF-8, with or without a byte order mark, or UTF-16 with one.
+//! UTF-8, with or without a byte order mark, or UTF-16 with one. Bytes that are no text, half a surrogate pair in JSON
+//! and JSON nested deeper than 128 levels are errors that name their place; nothing is replaced in silence.
 //!
 //! ```
 //! use mnemon::import::{self, Options};
