@@ -196,4 +196,25 @@ mod tests {
             assert_eq!(OpenAiCounter::O200kBase.count(&unit.repeat(million)), expected, "{unit:?}");
         }
     }
+
+    #[test]
+    fn the_estimate_is_on_the_high_side() {
+        for text in [
+            "I moved to Lisbon in March, and the new flat is much brighter than the old one.",
+            "Can you remind me what we decided about the garden? I think it was roses, but Tom wanted herbs.",
+            "Sure! You decided on three things: roses by the fence, thyme near the door, and no lawn at all.",
+            "Order #48213 was shipped on 2024-05-17 at 09:45 and cost 1,249.90 EUR (incl. 19 % VAT).",
+            "fn main() {\n    let mut total: u64 = 0;\n    for i in 0..10 {\n        total += i * 2;\n    }\n}\n",
+            "const MAX_RETRY_COUNT: usize = 3; // see HTTPServerConfig::retryLimit",
+            "Der Schlüssel für die Garage liegt in der obersten Schublade neben dem Fenster.",
+            "Le rendez-vous chez le dentiste a été déplacé à jeudi prochain.",
+            "Мы договорились встретиться в субботу у входа в парк.",
+            "我们决定星期六在公园门口见面。",
+            "土曜日に公園の入り口で会うことにしました。",
+            "See you there 🎉🎉 can't wait!!",
+        ] {
+            let (exact, estimate) = (OpenAiCounter::O200kBase.count(text), mnemon_core::EstimateCounter.count(text));
+            assert!((exact..=2 * exact).contains(&estimate), "{estimate} for {exact}: {text:?}");
+        }
+    }
 }
