@@ -40,7 +40,7 @@ mod window;
 pub use changes::{Change, ChangeOp, Head};
 pub use error::StoreError;
 pub use memories::{Added, ListFilter, MemoryUpdate};
-pub use options::{Durability, StoreOptions};
+pub use options::{Durability, ParseDurabilityError, StoreOptions};
 pub use schema::{MIN_SQLITE_VERSION, SCHEMA_VERSION};
 pub use scopes::ScopeRow;
 pub use stats::{Counted, Damage, StoreStats};

@@ -1,5 +1,6 @@
 //! How a store is opened.
 
+use std::str::FromStr;
 use std::time::Duration;
 
 /// When a write counts as done.
@@ -12,6 +13,25 @@ pub enum Durability {
     /// When the operating system has it: it survives the end of the process, however violent, but a loss of power
     /// may take the last writes with it. The file stays sound either way.
     Normal,
+}
+
+/// A word that names no durability.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("expected a durability (full, normal), got {got:?}")]
+pub struct ParseDurabilityError {
+    got: String,
+}
+
+impl FromStr for Durability {
+    type Err = ParseDurabilityError;
+
+    fn from_str(s: &str) -> Result<Self, ParseDurabilityError> {
+        match s.trim().to_ascii_lowercase().as_str() {
+            "full" => Ok(Self::Full),
+            "normal" => Ok(Self::Normal),
+            _ => Err(ParseDurabilityError { got: s.chars().take(80).collect() }),
+        }
+    }
 }
 
 /// How a store is opened.

@@ -1,0 +1,150 @@
+//! Opening a memory with parts and settings of one's own.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use mnemon_core::{Embedder, Scope, Timestamp, TokenCounter};
+use mnemon_embed::{LocateOptions, ModelError, SentenceTransformer, locate};
+use mnemon_long_term::LongTerm;
+use mnemon_short_term::EvictionPolicy;
+use mnemon_store::{Store, StoreOptions};
+
+use crate::engine::Engine;
+use crate::session::SessionChoice;
+use crate::{Clock, Config, ContextManager, Error};
+
+/// Opens a [`ContextManager`] with parts and settings of one's own. Made by [`ContextManager::builder`].
+///
+/// ```
+/// use mnemon::{Config, ContextManager, Eviction, Scope};
+/// let mut config = Config::default();
+/// config.eviction = Eviction::Priority;
+/// let memory = ContextManager::builder().config(config).scope("ann".parse::<Scope>()?).open_in_memory()?;
+/// assert_eq!(memory.scope().user(), "ann");
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Default)]
+#[must_use]
+pub struct Builder {
+    config: Config,
+    scope: Scope,
+    embedder: Option<Arc<dyn Embedder>>,
+    without_model: bool,
+    data_dir: Option<PathBuf>,
+    counter: Option<Arc<dyn TokenCounter>>,
+    eviction: Option<Arc<dyn EvictionPolicy>>,
+    clock: Option<Clock>,
+    read_only: bool,
+}
+
+impl Builder {
+    /// These settings.
+    pub fn config(self, config: Config) -> Self {
+        Self { config, ..self }
+    }
+
+    /// This scope: what is written goes there, what is read comes from there.
+    pub fn scope(self, scope: Scope) -> Self {
+        Self { scope, ..self }
+    }
+
+    /// This embedding model instead of a local one.
+    pub fn embedder(self, embedder: Arc<dyn Embedder>) -> Self {
+        Self { embedder: Some(embedder), ..self }
+    }
+
+    /// No embedding model: only words are compared. For programs that must be small or start in a millisecond.
+    pub fn without_model(self) -> Self {
+        Self { without_model: true, ..self }
+    }
+
+    /// A data directory, in which models are looked for (`models/all-MiniLM-L6-v2`).
+    pub fn data_dir(self, data_dir: impl Into<PathBuf>) -> Self {
+        Self { data_dir: Some(data_dir.into()), ..self }
+    }
+
+    /// This way to count tokens instead of that of the settings.
+    pub fn token_counter(self, counter: Arc<dyn TokenCounter>) -> Self {
+        Self { counter: Some(counter), ..self }
+    }
+
+    /// This eviction policy instead of that of the settings.
+    pub fn eviction(self, policy: Arc<dyn EvictionPolicy>) -> Self {
+        Self { eviction: Some(policy), ..self }
+    }
+
+    /// This clock instead of the system's. For tests and replays.
+    pub fn clock(self, clock: impl Fn() -> Timestamp + Send + Sync + 'static) -> Self {
+        Self { clock: Some(Arc::new(clock)), ..self }
+    }
+
+    /// For reading only: nothing is written, and a file that is not there is an error.
+    pub fn read_only(self, read_only: bool) -> Self {
+        Self { read_only, ..self }
+    }
+
+    /// Opens a file, or makes it.
+    ///
+    /// # Errors
+    /// For settings that are not allowed, a file that cannot be used (see [`StoreError`](crate::StoreError)), and a
+    /// model or tokenizer that was asked for and cannot be loaded. When no model was asked for and none is found, the
+    /// memory opens without: see [`Degradation`](crate::Degradation).
+    pub fn open(self, path: impl AsRef<Path>) -> Result<ContextManager, Error> {
+        self.config.validate()?;
+        let mut options = StoreOptions::default();
+        options.durability = self.config.durability;
+        options.busy_timeout = self.config.busy_timeout();
+        options.read_only = self.read_only;
+        let store = Store::open(path, options)?;
+        self.build(store)
+    }
+
+    /// A memory that ends with the value.
+    ///
+    /// # Errors
+    /// As [`Builder::open`].
+    pub fn open_in_memory(self) -> Result<ContextManager, Error> {
+        self.config.validate()?;
+        let store = Store::open_in_memory()?;
+        self.build(store)
+    }
+
+    fn build(self, store: Store) -> Result<ContextManager, Error> {
+        let embedder = self.find_embedder()?;
+        let counter = match self.counter {
+            Some(counter) => counter,
+            None => self.config.tokenizer.resolve()?,
+        };
+        let eviction = self.eviction.unwrap_or_else(|| Arc::new(self.config.eviction));
+        let clock = self.clock.unwrap_or_else(|| Arc::new(Timestamp::now));
+        let long_term = LongTerm::new(Arc::new(store), embedder);
+        let engine = Engine::new(self.config, long_term, counter, eviction, clock);
+        Ok(ContextManager::new(Arc::new(engine), self.scope, SessionChoice::Latest))
+    }
+
+    fn find_embedder(&self) -> Result<Option<Arc<dyn Embedder>>, Error> {
+        if self.without_model {
+            return Ok(None);
+        }
+        if let Some(embedder) = &self.embedder {
+            return Ok(Some(Arc::clone(embedder)));
+        }
+        let mut places = LocateOptions::from_env();
+        places.path = self.config.model.clone();
+        places.data_dir = self.data_dir.clone();
+        match locate(&places) {
+            Ok(source) => Ok(Some(Arc::new(SentenceTransformer::load(&source)?))),
+            Err(error @ ModelError::NotFound { .. }) => {
+                tracing::warn!(%error, "only words are compared");
+                Ok(None)
+            }
+            Err(error) => Err(error.into()),
+        }
+    }
+}
+
+impl std::fmt::Debug for Builder {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Builder").field("config", &self.config).field("scope", &self.scope).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,253 @@
+//! Settings: from a struct, a TOML file and the environment, resolved once when a memory is opened.
+
+use std::fmt::Display;
+use std::path::{Path, PathBuf};
+use std::str::FromStr;
+use std::time::Duration;
+
+use mnemon_short_term::Eviction;
+use mnemon_store::Durability;
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer, Serialize};
+
+use crate::tokens::Tokenizer;
+
+/// Every setting. The defaults suit a model with a window of 8,000 tokens or more.
+///
+/// In TOML the names are those of the fields; in the environment they are in capitals behind `MNEMON_`, as in
+/// `MNEMON_PROMPT_TOKEN_BUDGET=2000`. The environment goes before the file, the file before the defaults.
+///
+/// ```
+/// use mnemon::Config;
+/// let config = Config::from_toml("prompt_token_budget = 2000\neviction = \"lru\"")?;
+/// assert_eq!(config.prompt_token_budget, 2000);
+/// assert_eq!(config.recent_k, Config::default().recent_k);
+/// # Ok::<(), mnemon::ConfigError>(())
+/// ```
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+#[non_exhaustive]
+pub struct Config {
+    /// At most so many turns of the conversation are shown as recent. From 0 to 10,000.
+    pub recent_k: usize,
+    /// At most so many memories are recalled. From 0 to 10,000.
+    pub ltm_hits_k: usize,
+    /// The tokens that the window of recent turns holds; beyond it the oldest move to long-term memory. At least 1.
+    pub stm_capacity: usize,
+    /// The tokens that leave the window at once. From 1 to `stm_capacity`.
+    pub chunk_size: usize,
+    /// The most tokens that a context may have, counted by `tokenizer`. At least 1.
+    pub prompt_token_budget: usize,
+    /// Recalled memories with a lower score are left out. From 0 (none is) to 1.
+    pub score_floor: f32,
+    /// Which turns leave the window first.
+    #[serde(deserialize_with = "word")]
+    pub eviction: Eviction,
+    /// How tokens are counted.
+    pub tokenizer: Tokenizer,
+    /// The folder of an embedding model. `None` looks in the usual places: the data directory, the repository, the
+    /// program itself.
+    pub model: Option<PathBuf>,
+    /// When a write counts as done.
+    #[serde(deserialize_with = "word")]
+    pub durability: Durability,
+    /// How long to wait for another process that writes, in milliseconds.
+    pub busy_timeout_ms: u64,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            recent_k: 10,
+            ltm_hits_k: 50,
+            stm_capacity: 8_000,
+            chunk_size: 2_000,
+            prompt_token_budget: 4_000,
+            score_floor: 0.0,
+            eviction: Eviction::Fifo,
+            tokenizer: Tokenizer::default(),
+            model: None,
+            durability: Durability::Full,
+            busy_timeout_ms: 10_000,
+        }
+    }
+}
+
+/// A setting that is not allowed.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ConfigError {
+    /// A value is outside of what is allowed.
+    #[error("expected {allowed} as {field}, got {value}")]
+    Value {
+        /// The field.
+        field: &'static str,
+        /// What is allowed.
+        allowed: String,
+        /// What came.
+        value: String,
+    },
+    /// A file or a variable cannot be read as settings. The message names it, the field and what was expected.
+    #[error("the settings cannot be read")]
+    Read(#[source] config::ConfigError),
+}
+
+impl Config {
+    /// The settings of a file, where one is given, and of the environment.
+    ///
+    /// # Errors
+    /// When the file is not there or is no TOML, for a field that does not exist and for a value that is not allowed.
+    pub fn load(file: Option<&Path>) -> Result<Self, ConfigError> {
+        let variables =
+            std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
+        Self::load_from(file, variables)
+    }
+
+    /// The same with an environment of the caller's.
+    pub(crate) fn load_from(
+        file: Option<&Path>,
+        variables: impl Iterator<Item = (String, String)>,
+    ) -> Result<Self, ConfigError> {
+        // Other variables may begin like ours; only those that are fields count.
+        let ours = variables.filter(|(name, _)| {
+            name.strip_prefix("MNEMON_")
+                .is_some_and(|field| Self::FIELDS.contains(&field.to_ascii_lowercase().as_str()))
+        });
+        let environment = config::Environment::with_prefix("MNEMON")
+            .prefix_separator("_")
+            .ignore_empty(true)
+            .try_parsing(true)
+            .source(Some(ours.collect()));
+        let mut builder = config::Config::builder();
+        if let Some(file) = file {
+            builder = builder.add_source(config::File::from(file).format(config::FileFormat::Toml));
+        }
+        Self::read(builder.add_source(environment))
+    }
+
+    /// The settings of a TOML text, without the environment.
+    ///
+    /// # Errors
+    /// As [`Config::load`].
+    pub fn from_toml(text: &str) -> Result<Self, ConfigError> {
+        Self::read(config::Config::builder().add_source(config::File::from_str(text, config::FileFormat::Toml)))
+    }
+
+    fn read(builder: config::ConfigBuilder<config::builder::DefaultState>) -> Result<Self, ConfigError> {
+        let read: Self = builder.build().and_then(config::Config::try_deserialize).map_err(ConfigError::Read)?;
+        read.validate()?;
+        Ok(read)
+    }
+
+    /// Says whether every value is allowed.
+    ///
+    /// # Errors
+    /// [`ConfigError::Value`] for the first that is not.
+    pub fn validate(&self) -> Result<(), ConfigError> {
+        let range = |field, value: usize, min: usize, max: usize| {
+            if (min..=max).contains(&value) {
+                return Ok(());
+            }
+            let allowed = if max == usize::MAX { format!("{min} or more") } else { format!("{min} to {max}") };
+            Err(ConfigError::Value { field, allowed, value: value.to_string() })
+        };
+        range("recent_k", self.recent_k, 0, 10_000)?;
+        range("ltm_hits_k", self.ltm_hits_k, 0, 10_000)?;
+        range("stm_capacity", self.stm_capacity, 1, usize::MAX)?;
+        range("chunk_size", self.chunk_size, 1, self.stm_capacity)?;
+        range("prompt_token_budget", self.prompt_token_budget, 1, usize::MAX)?;
+        if !(0.0..=1.0).contains(&self.score_floor) {
+            return Err(ConfigError::Value {
+                field: "score_floor",
+                allowed: "a number from 0 to 1".into(),
+                value: self.score_floor.to_string(),
+            });
+        }
+        Ok(())
+    }
+
+    pub(crate) fn busy_timeout(&self) -> Duration {
+        Duration::from_millis(self.busy_timeout_ms)
+    }
+
+    const FIELDS: [&str; 11] = [
+        "recent_k",
+        "ltm_hits_k",
+        "stm_capacity",
+        "chunk_size",
+        "prompt_token_budget",
+        "score_floor",
+        "eviction",
+        "tokenizer",
+        "model",
+        "durability",
+        "busy_timeout_ms",
+    ];
+}
+
+/// Reads a word through its `FromStr`, whose error lists the words that are allowed.
+fn word<'de, D: Deserializer<'de>, T: FromStr<Err: Display>>(deserializer: D) -> Result<T, D::Error> {
+    String::deserialize(deserializer)?.parse().map_err(D::Error::custom)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn message(error: &dyn std::error::Error) -> String {
+        error.source().map_or(error.to_string(), |source| format!("{error}: {source}"))
+    }
+
+    #[track_caller]
+    fn check(toml: &str, variables: &[(&str, &str)], expected: Result<Config, &str>) {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("mnemon.toml");
+        std::fs::write(&file, toml).unwrap();
+        let variables = variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+        match (Config::load_from(Some(&file), variables), expected) {
+            (Ok(config), Ok(expected)) => assert_eq!(config, expected),
+            (Err(error), Err(part)) => assert!(message(&error).contains(part), "{}", message(&error)),
+            (got, expected) => panic!("expected {expected:?}, got {got:?}"),
+        }
+    }
+
+    #[test]
+    fn the_environment_goes_before_the_file() {
+        let default = Config::default();
+        check("", &[("MNEMON_DB", "x"), ("PATH", "y"), ("MNEMON_RECENT_K", "")], Ok(default.clone()));
+        check("recent_k = 3", &[], Ok(Config { recent_k: 3, ..default.clone() }));
+        check("recent_k = 3", &[("MNEMON_RECENT_K", "4")], Ok(Config { recent_k: 4, ..default.clone() }));
+        check(
+            "eviction = \"lru\"",
+            &[("MNEMON_MODEL", "some/folder"), ("MNEMON_SCORE_FLOOR", "0.25")],
+            Ok(Config {
+                eviction: Eviction::Lru,
+                model: Some("some/folder".into()),
+                score_floor: 0.25,
+                ..default.clone()
+            }),
+        );
+    }
+
+    #[test]
+    fn a_wrong_setting_is_named_with_what_is_allowed() {
+        check("recent_k = 3\nresent_k = 4", &[], Err("resent_k"));
+        check("", &[("MNEMON_RECENT_K", "many")], Err("recent_k"));
+        check("eviction = \"random\"", &[], Err("expected an eviction policy (fifo, lru, priority), got \"random\""));
+        check("durability = \"some\"", &[], Err("expected a durability (full, normal), got \"some\""));
+        check("chunk_size = 9000", &[], Err("expected 1 to 8000 as chunk_size, got 9000"));
+        check("prompt_token_budget = 0", &[], Err("expected 1 or more as prompt_token_budget, got 0"));
+        check("score_floor = 1.5", &[], Err("expected a number from 0 to 1 as score_floor, got 1.5"));
+        check("score_floor = nan", &[], Err("score_floor"));
+        check("recent_k = ", &[], Err("cannot be read"));
+    }
+
+    #[test]
+    fn every_field_has_its_variable() {
+        let all = serde_json::to_value(Config::default()).unwrap();
+        let fields: Vec<&str> = all.as_object().unwrap().keys().map(String::as_str).collect();
+        let mut known = Config::FIELDS.to_vec();
+        known.sort_unstable();
+        assert_eq!(fields, known);
+    }
+}

@@ -1,0 +1,86 @@
+//! What all handles on one memory file share.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use mnemon_core::{Memory, Timestamp, TokenCounter};
+use mnemon_long_term::LongTerm;
+use mnemon_short_term::{EvictionPolicy, Window, WindowItem};
+use mnemon_store::{RowId, WindowRow};
+
+use crate::Config;
+use crate::context::render;
+
+/// Tells the time. The engine asks nobody else.
+pub type Clock = Arc<dyn Fn() -> Timestamp + Send + Sync>;
+
+/// Turns whose token counts are remembered; a window has some hundred.
+const COUNTED_TURNS: usize = 16_384;
+
+pub(crate) struct Engine {
+    pub(crate) config: Config,
+    pub(crate) long_term: LongTerm,
+    pub(crate) counter: Arc<dyn TokenCounter>,
+    pub(crate) eviction: Arc<dyn EvictionPolicy>,
+    pub(crate) clock: Clock,
+    /// Turns of the window that were part of a context and whose access is not stored yet. Storing it can wait for the
+    /// next turn: it only orders what leaves the window.
+    pub(crate) accessed: Mutex<HashMap<RowId, Timestamp>>,
+    /// Token counts of turns, with the time of the text that they are of.
+    counted: Mutex<HashMap<RowId, (Timestamp, usize)>>,
+}
+
+impl Engine {
+    pub(crate) fn new(
+        config: Config,
+        long_term: LongTerm,
+        counter: Arc<dyn TokenCounter>,
+        eviction: Arc<dyn EvictionPolicy>,
+        clock: Clock,
+    ) -> Self {
+        let (accessed, counted) = (Mutex::default(), Mutex::default());
+        Self { config, long_term, counter, eviction, clock, accessed, counted }
+    }
+
+    pub(crate) fn now(&self) -> Timestamp {
+        (self.clock)()
+    }
+
+    /// The window of a session as its policy sees it.
+    pub(crate) fn window(&self, rows: &[WindowRow]) -> Window {
+        let accessed = self.accessed.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut exchange = 0;
+        let items = rows.iter().map(|row| {
+            let turn = row.memory.turn.as_ref();
+            if turn.is_some_and(|turn| turn.role == mnemon_core::Role::User) {
+                exchange += 1;
+            }
+            WindowItem {
+                id: row.memory.id,
+                exchange,
+                tokens: self.tokens_of_turn(row.row, &row.memory),
+                priority: row.memory.priority,
+                added_at: row.memory.stored_at,
+                last_access: accessed.get(&row.row).copied().unwrap_or(row.last_access).max(row.last_access),
+            }
+        });
+        Window::new(self.config.stm_capacity, items.collect::<Vec<_>>())
+    }
+
+    /// The tokens of a turn as it stands in a prompt, counted once for each text.
+    pub(crate) fn tokens_of_turn(&self, row: RowId, memory: &Memory) -> usize {
+        let known = |counted: &HashMap<RowId, (Timestamp, usize)>| {
+            counted.get(&row).filter(|(of, _)| *of == memory.updated_at).map(|(_, tokens)| *tokens)
+        };
+        if let Some(tokens) = known(&self.counted.lock().unwrap_or_else(PoisonError::into_inner)) {
+            return tokens;
+        }
+        let tokens = self.counter.count(&render::recent_line(memory));
+        let mut counted = self.counted.lock().unwrap_or_else(PoisonError::into_inner);
+        if counted.len() >= COUNTED_TURNS {
+            counted.clear();
+        }
+        counted.insert(row, (memory.updated_at, tokens));
+        tokens
+    }
+}

@@ -1,0 +1,109 @@
+//! Memories by hand: add, ask, read, change, delete.
+
+use mnemon_core::{Kind, Memory, MemoryId, Metadata, NewMemory};
+use mnemon_long_term::{Embed, Embedded, Maintenance, Recall, RecallQuery};
+use mnemon_store::{Damage, ListFilter, MemoryUpdate, StoreError};
+
+use crate::{ContextManager, Error};
+
+impl ContextManager {
+    /// Remembers a note with its metadata. Returns its id.
+    ///
+    /// # Errors
+    /// When the store refuses it or cannot be written.
+    pub fn add_memory(&self, text: impl Into<String>, metadata: Metadata) -> Result<MemoryId, Error> {
+        let ids = self.add(&[NewMemory::new(Kind::Note, text).with_metadata(metadata)])?;
+        // One was given, so one was added, or the call failed above.
+        let none = StoreError::BadRow { table: "memory", row: 0, expected: "one row", got: "none".into() };
+        Ok(ids.into_iter().next().ok_or(none)?)
+    }
+
+    /// Remembers facts, notes and documents, all or none of them. Returns their ids in order; one whose origin is known
+    /// already keeps the id that it has.
+    ///
+    /// # Errors
+    /// As [`ContextManager::add_memory`].
+    pub fn add(&self, memories: &[NewMemory]) -> Result<Vec<MemoryId>, Error> {
+        let written = self.engine.long_term.add(&self.scope, memories, Embed::Now, self.engine.now())?;
+        Ok(written.added.into_iter().map(|added| added.id).collect())
+    }
+
+    /// The `k` memories that answer a question best, turns among them.
+    ///
+    /// # Errors
+    /// When the file cannot be read.
+    pub fn query_memory(&self, question: &str, k: usize) -> Result<Recall, Error> {
+        let floor = self.engine.config.score_floor;
+        Ok(self
+            .engine
+            .long_term
+            .recall(&RecallQuery { score_floor: floor, ..RecallQuery::new(question, &self.scope, k) })?)
+    }
+
+    /// The memory of this id, if it is in this scope.
+    ///
+    /// # Errors
+    /// When the file cannot be read.
+    pub fn get(&self, id: MemoryId) -> Result<Option<Memory>, Error> {
+        Ok(self.engine.long_term.get(&self.scope, id)?)
+    }
+
+    /// Changes a memory. Another text is embedded again.
+    ///
+    /// # Errors
+    /// When it is not in this scope, and when the file cannot be written.
+    pub fn update(&self, id: MemoryId, update: &MemoryUpdate) -> Result<(), Error> {
+        self.engine.long_term.update(&self.scope, id, update, self.engine.now())?;
+        Ok(())
+    }
+
+    /// Deletes a memory, a turn too.
+    ///
+    /// # Errors
+    /// As [`ContextManager::update`].
+    pub fn delete(&self, id: MemoryId) -> Result<(), Error> {
+        Ok(self.engine.long_term.delete(&self.scope, id)?)
+    }
+
+    /// The memories of this scope that pass the filter, in the order in which they were stored.
+    ///
+    /// # Errors
+    /// When the file cannot be read.
+    pub fn list(&self, filter: &ListFilter) -> Result<Vec<Memory>, Error> {
+        Ok(self.engine.long_term.list(&self.scope, filter)?)
+    }
+
+    /// How many memories of this scope pass the filter.
+    ///
+    /// # Errors
+    /// When the file cannot be read.
+    pub fn count(&self, filter: &ListFilter) -> Result<u64, Error> {
+        Ok(self.engine.long_term.count(&self.scope, filter)?)
+    }
+
+    /// Forgets everything in this scope, turns and sessions too. Returns how many memories there were.
+    ///
+    /// # Errors
+    /// When the file cannot be written.
+    pub fn clear_memory(&self) -> Result<u64, Error> {
+        Ok(self.engine.long_term.clear(&self.scope)?)
+    }
+
+    /// Does what waits to be done in the background, for the whole file: embeds what has no vector (after an import, or
+    /// after a model that failed), and builds the graph over the vectors when they are many. `progress` is told now and
+    /// then; when it returns false the work ends, and goes on at the next call.
+    ///
+    /// # Errors
+    /// When the file cannot be read or written.
+    pub fn maintain(&self, progress: &mut dyn FnMut(Embedded) -> bool) -> Result<Maintenance, Error> {
+        Ok(self.engine.long_term.maintain(progress)?)
+    }
+
+    /// Looks for damage in the whole file. Reads every page.
+    ///
+    /// # Errors
+    /// When the file cannot be read at all; damage that was found is not an error.
+    pub fn check(&self) -> Result<Vec<Damage>, Error> {
+        Ok(self.engine.long_term.store().check()?)
+    }
+}
