@@ -1,8 +1,8 @@
 //! hnsw_rs behind a wall: it builds the graph and, for now, searches it.
 //!
-//! What has to be kept from it (version 0.3.5): a distance that is NaN or below zero panics; more than 256 neighbours
-//! call `exit(1)`; `modify_level_scale`, `dump_layer_info` and the functions for files print to stdout. `new`, `insert`
-//! and `search` print nothing, and dropping the graph runs on the rayon pool.
+//! What has to be kept from it (version 0.3.5): a distance that is NaN or below zero panics, more than 256 neighbours call
+//! `exit(1)`, iterating over an empty graph panics, and `modify_level_scale`, `dump_layer_info` and the functions for
+//! files print to stdout. `new`, `insert` and `search` print nothing; dropping the graph runs on the rayon pool.
 
 use std::fmt;
 use std::sync::Arc;
@@ -119,6 +119,9 @@ fn explore(graph: &hnsw_rs::prelude::Hnsw<'static, Point, Cosine>, count: usize)
     let mut neighbours: Vec<Vec<u32>> = vec![Vec::new(); count];
     let mut entry: Option<(u8, i32, usize)> = None;
     let mut links = 0;
+    if count == 0 {
+        return (Vec::new(), links);
+    }
     for point in graph.get_point_indexation() {
         let (layer, rank) = (point.get_point_id().0, point.get_point_id().1);
         // The entry point is the first node that was put in the highest layer.
