@@ -26,15 +26,16 @@ impl Quantised {
     pub(crate) fn new(dimension: usize, vector: &[f32]) -> Result<Self, IndexError> {
         check_vector(dimension, vector)?;
         let largest = vector.iter().fold(0f32, |largest, x| largest.max(x.abs()));
-        // In f64, because 127 over a subnormal number is infinite in f32.
-        let factor = 127.0 / f64::from(largest);
         let mut blocks = vec![Block([0; LANES]); dimension.div_ceil(LANES)];
-        let mut square = 0i64;
+        let mut square = 0i32;
         for (code, x) in blocks.iter_mut().flat_map(|block| &mut block.0).zip(vector) {
-            *code = (f64::from(*x) * factor).round() as i8;
-            square += i64::from(*code) * i64::from(*code);
+            // Divided first, because 127 over a subnormal number is infinite. Rounded by hand, because `round` is a call
+            // for every value where the compiler may not assume SSE4.1.
+            let value = x / largest * 127.0;
+            *code = (value + 0.5f32.copysign(value)) as i8;
+            square += i32::from(*code) * i32::from(*code);
         }
-        Ok(Self { blocks, scale: (1.0 / (square as f64).sqrt()) as f32 })
+        Ok(Self { blocks, scale: 1.0 / (square as f32).sqrt() })
     }
 }
 
