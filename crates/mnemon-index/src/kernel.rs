@@ -47,6 +47,9 @@ mod x86 {
 
     use super::{Block, Dots, LANES};
 
+    /// How far ahead of a row memory is asked for, in bytes.
+    const AHEAD: usize = 4096;
+
     pub(super) fn push_supported(kernels: &mut Vec<(&'static str, Dots)>) {
         if is_x86_feature_detected!("avx512f")
             && is_x86_feature_detected!("avx512bw")
@@ -78,6 +81,8 @@ mod x86 {
         for (row, out) in rows.chunks_exact(query.len().max(1)).zip(out) {
             let mut sum = start;
             for (a, b) in row.iter().zip(query) {
+                // The hardware stops reading ahead at the end of a page; this address need not be valid.
+                _mm_prefetch::<_MM_HINT_T0>(a.0.as_ptr().wrapping_add(AHEAD));
                 sum = _mm512_dpbusd_epi32(sum, _mm512_xor_si512(load(a), sign), load(b));
             }
             *out = _mm512_reduce_add_epi32(sum);
