@@ -140,7 +140,7 @@ impl VectorIndex {
     /// Similarities are cosines of quantised vectors, within about 0.01 of the true ones. To get the true order ask for
     /// [`oversample`](crate::oversample)`(k)` rows and give their stored vectors to [`rerank`](crate::rerank).
     ///
-    /// Cost at 384 dimensions: about 10 ns for each row that qualifies, or a search of the graph and 10 ns for each row
+    /// Cost at 384 dimensions: about 20 ns for each row that qualifies, or a search of the graph and 20 ns for each row
     /// that is not in it.
     ///
     /// # Errors
