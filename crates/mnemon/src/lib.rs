@@ -64,3 +64,8 @@ pub use mnemon_short_term::{Eviction, EvictionPolicy, Exchange};
 pub use mnemon_store::{Damage, Durability, ListFilter, MemoryUpdate, StoreError, StoreStats};
 pub use observe::Observed;
 pub use stats::{LongTermStats, ShortTermStats, Stats};
+
+/// The example of the README, so that it keeps compiling.
+#[cfg(doctest)]
+#[doc = include_str!("../../../README.md")]
+struct Readme;
