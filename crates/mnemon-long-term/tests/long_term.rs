@@ -9,7 +9,7 @@ use mnemon_core::{
     EmbedError, Embedder, Embeddings, Kind, ModelId, NewMemory, NewTurn, Placement, Purpose, Role, Scope, Timestamp,
 };
 use mnemon_long_term::{Append, Degradation, Embed, Embedded, LongTerm, RecallQuery};
-use mnemon_store::{ListFilter, MemoryUpdate, Store, StoreOptions};
+use mnemon_store::{ListFilter, MemoryUpdate, NewSession, Store, StoreOptions};
 use proptest::prelude::*;
 
 /// Counts words into a vector, after folding some that mean the same: a model small enough to foresee its answers.
@@ -158,7 +158,7 @@ fn an_import_is_stored_first_and_embedded_after() {
     let scope = scope("ann");
     let session = memory.store().write(|tx| {
         let row = tx.ensure_scope(&scope)?;
-        tx.start_session(row, Some("S1"), at(0), at(0))
+        tx.start_session(row, &NewSession::unnamed(at(0)), at(0))
     });
     let turns: Vec<NewTurn> = (0..600).map(|n| NewTurn::new(Role::User, format!("turn {n} cat"))).collect();
     let append = Append {

@@ -43,6 +43,7 @@ pub use memories::{Added, ListFilter, MemoryUpdate};
 pub use options::{Durability, ParseDurabilityError, StoreOptions};
 pub use schema::{MIN_SQLITE_VERSION, SCHEMA_VERSION};
 pub use scopes::ScopeRow;
+pub use sessions::NewSession;
 pub use stats::{Counted, Damage, StoreStats};
 pub use store::Store;
 pub use text::{TextHit, TextQuery};

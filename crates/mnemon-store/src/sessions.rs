@@ -6,6 +6,25 @@ use rusqlite::{OptionalExtension, Row, params};
 use crate::memories::time_from_millis;
 use crate::{RowId, ScopeRow, Snapshot, StoreError, WriteTx};
 
+/// A session that is about to begin.
+#[derive(Debug, Clone, Copy)]
+pub struct NewSession<'a> {
+    /// A name that no session of the scope has.
+    pub name: Option<&'a str>,
+    /// When the conversation began.
+    pub started_at: Timestamp,
+    /// Whether it is history from elsewhere: then nobody goes on with it unless asked to by name.
+    pub imported: bool,
+}
+
+impl NewSession<'_> {
+    /// A conversation without a name that begins now.
+    #[must_use]
+    pub fn unnamed(now: Timestamp) -> Self {
+        Self { name: None, started_at: now, imported: false }
+    }
+}
+
 impl Snapshot<'_> {
     /// The row of a session by its id, if it is in this scope.
     ///
@@ -31,14 +50,14 @@ impl Snapshot<'_> {
             .optional()?)
     }
 
-    /// The session of this scope that was begun last.
+    /// The session of this scope that was begun last, imported ones aside.
     ///
     /// # Errors
     /// When the file cannot be read.
     pub fn latest_session(&self, scope: ScopeRow) -> Result<Option<SessionId>, StoreError> {
         Ok(self
             .conn
-            .prepare_cached("SELECT uid FROM session WHERE scope_id = ?1 ORDER BY started_at DESC, id DESC LIMIT 1")?
+            .prepare_cached("SELECT uid FROM session WHERE scope_id = ?1 AND imported = 0 ORDER BY id DESC LIMIT 1")?
             .query_row([scope.0], |row| row.get(0).map(SessionId::from_bytes))
             .optional()?)
     }
@@ -70,11 +89,10 @@ impl WriteTx<'_> {
     pub fn start_session(
         &self,
         scope: ScopeRow,
-        name: Option<&str>,
-        started_at: Timestamp,
+        new: &NewSession<'_>,
         now: Timestamp,
     ) -> Result<SessionId, StoreError> {
-        if let Some(name) = name
+        if let Some(name) = new.name
             && self.session_by_name(scope, name)?.is_some()
         {
             return Err(StoreError::Invalid {
@@ -85,8 +103,10 @@ impl WriteTx<'_> {
         }
         let id = SessionId::new(now);
         self.conn
-            .prepare_cached("INSERT INTO session (uid, scope_id, name, started_at) VALUES (?1, ?2, ?3, ?4)")?
-            .execute(params![id.as_bytes(), scope.0, name, started_at.as_millisecond()])?;
+            .prepare_cached(
+                "INSERT INTO session (uid, scope_id, name, started_at, imported) VALUES (?1, ?2, ?3, ?4, ?5)",
+            )?
+            .execute(params![id.as_bytes(), scope.0, new.name, new.started_at.as_millisecond(), new.imported])?;
         Ok(id)
     }
 }

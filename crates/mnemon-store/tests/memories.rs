@@ -2,7 +2,7 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use mnemon_core::{Kind, Memory, MemoryId, ModelId, NewMemory, NewTurn, Placement, Role, Scope, SessionId, Timestamp};
-use mnemon_store::{ChangeOp, Head, ListFilter, MemoryUpdate, Store, StoreError, StoreOptions, TextQuery};
+use mnemon_store::{ChangeOp, Head, ListFilter, MemoryUpdate, NewSession, Store, StoreError, StoreOptions, TextQuery};
 
 type Result<T = ()> = std::result::Result<T, StoreError>;
 
@@ -35,7 +35,7 @@ fn session(store: &Store, scope: &Scope, texts: &[&str], placement: Placement) -
     store
         .write(|tx| -> Result<_> {
             let scope = tx.ensure_scope(scope)?;
-            let session = tx.start_session(scope, None, at(0), at(0))?;
+            let session = tx.start_session(scope, &NewSession::unnamed(at(0)), at(0))?;
             let mut rows = Vec::new();
             for text in texts {
                 rows.push(tx.add_turn(scope, session, &NewTurn::new(Role::User, *text), placement, at(1))?.row);

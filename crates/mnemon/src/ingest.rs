@@ -2,7 +2,7 @@
 
 use mnemon_core::{Placement, Timestamp};
 use mnemon_long_term::{Append, Embed};
-use mnemon_store::StoreError;
+use mnemon_store::{NewSession, StoreError};
 use serde::Serialize;
 
 use crate::import::{Conversation, Import, ImportedSession};
@@ -131,7 +131,7 @@ impl ContextManager {
             let scope = tx.ensure_scope(&self.scope)?;
             match tx.session_by_name(scope, &name)? {
                 Some(id) => Ok(id),
-                None => tx.start_session(scope, Some(&name), started_at, now),
+                None => tx.start_session(scope, &NewSession { name: Some(&name), started_at, imported: true }, now),
             }
         })?;
         Ok(id)

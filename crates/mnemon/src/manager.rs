@@ -4,6 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use mnemon_core::{Scope, Session, SessionId};
+use mnemon_store::NewSession;
 
 use crate::engine::Engine;
 use crate::session::{CurrentSession, SessionChoice};
@@ -82,7 +83,7 @@ impl ContextManager {
         let now = self.engine.now();
         let id = self.engine.long_term.store().write(|tx| {
             let scope = tx.ensure_scope(&self.scope)?;
-            tx.start_session(scope, None, now, now)
+            tx.start_session(scope, &NewSession::unnamed(now), now)
         })?;
         Ok(self.in_session_id(id))
     }

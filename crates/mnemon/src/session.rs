@@ -3,12 +3,12 @@
 use std::sync::{Mutex, PoisonError};
 
 use mnemon_core::{Scope, SessionId, Timestamp};
-use mnemon_store::{ScopeRow, Snapshot, Store, StoreError};
+use mnemon_store::{NewSession, ScopeRow, Snapshot, Store, StoreError};
 
 /// How a handle names its session.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum SessionChoice {
-    /// The one that was begun last in the scope, or a new one where there is none.
+    /// The one that was begun last in the scope, imported ones aside, or a new one where there is none.
     Latest,
     /// The one of this name, begun when its first turn comes.
     Named(String),
@@ -60,8 +60,10 @@ impl CurrentSession {
                 match (self.find(tx, row)?, &self.choice) {
                     (Some(id), _) => Ok(id),
                     (None, SessionChoice::Id(id)) => Err(StoreError::NoSession { session: id.to_string() }),
-                    (None, SessionChoice::Named(name)) => tx.start_session(row, Some(name), now, now),
-                    (None, SessionChoice::Latest) => tx.start_session(row, None, now, now),
+                    (None, SessionChoice::Named(name)) => {
+                        tx.start_session(row, &NewSession { name: Some(name), ..NewSession::unnamed(now) }, now)
+                    }
+                    (None, SessionChoice::Latest) => tx.start_session(row, &NewSession::unnamed(now), now),
                 }
             })?,
         };

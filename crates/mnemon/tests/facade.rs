@@ -278,6 +278,9 @@ fn an_import_is_stored_once_and_found_at_once() {
     assert_eq!(memory.count(&ListFilter::default()).unwrap() as usize, import.turns());
     assert_eq!(memory.get_stats().unwrap().long_term.vectors as usize, import.turns());
     assert_eq!(memory.sessions().unwrap().len(), import.sessions());
+    // What is said now is another conversation than the last one of the file.
+    memory.observe("hello", "hello").unwrap();
+    assert_eq!(memory.sessions().unwrap().len(), import.sessions() + 1);
 }
 
 #[test]

@@ -22,7 +22,9 @@ CREATE TABLE session (
     uid BLOB NOT NULL UNIQUE CHECK (length(uid) = 16),
     scope_id INTEGER NOT NULL REFERENCES scope (id) ON DELETE CASCADE,
     name TEXT,
-    started_at INTEGER NOT NULL
+    started_at INTEGER NOT NULL,
+    -- An imported session is history: nobody goes on with it unless asked to by name.
+    imported INTEGER NOT NULL CHECK (imported IN (0, 1))
 ) STRICT;
 CREATE UNIQUE INDEX session_name ON session (scope_id, name) WHERE name IS NOT NULL;
 CREATE INDEX session_scope ON session (scope_id, id);
