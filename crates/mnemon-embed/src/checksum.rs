@@ -10,8 +10,8 @@ use crate::{ModelError, ModelSource};
 /// Checks every file of a model that its SHA256SUMS names, and gives their names. Without SHA256SUMS there is nothing to
 /// check and the list is empty.
 ///
-/// Reads all files: about 15 ms for the 23 MB of the packed MiniLM on a processor with instructions for SHA, 100 ms
-/// without. Loading does not do it: there, a damaged file shows as a header that does not fit, a number that is not
+/// Reads all files: about 20 to 35 ms for the 23 MB of the packed MiniLM on a processor with instructions for SHA,
+/// several times that without. Loading does not do it: there, a damaged file shows as a header that does not fit, a number that is not
 /// finite or a shape that is wrong, but flipped bits inside the weights would go unseen.
 ///
 /// # Errors

@@ -291,9 +291,15 @@ struct Prompts {
 }
 
 impl Prompts {
+    /// The first of these prompts that is not empty (newer versions write an empty one for each that was not given); the
+    /// default prompt where the files know none of the names.
     fn first(&self, names: &[&str]) -> String {
-        let names = names.iter().copied().chain(self.default_prompt_name.as_deref());
-        names.filter_map(|name| self.prompts.get(name)).next().cloned().unwrap_or_default()
+        let known = names.iter().filter_map(|name| self.prompts.get(*name));
+        if known.clone().next().is_some() {
+            return known.into_iter().find(|prompt| !prompt.is_empty()).cloned().unwrap_or_default();
+        }
+        let default = self.default_prompt_name.as_deref().and_then(|name| self.prompts.get(name));
+        default.cloned().unwrap_or_default()
     }
 }
 
@@ -371,9 +377,9 @@ mod tests {
                     "1_Pooling/config.json",
                     r#"{"embedding_dimension": 8, "pooling_mode": "max", "include_prompt": true}"#,
                 ),
-                (PROMPTS, r#"{"prompts": {"query": "q: ", "all": "any: "}, "default_prompt_name": "all"}"#),
+                (PROMPTS, r#"{"prompts": {"document": "", "all": "any: "}, "default_prompt_name": "all"}"#),
             ],
-            expect![[r#"Max normalize=true max=12 lower=false passage="any: " query="q: " first=0 Gelu"#]],
+            expect![[r#"Max normalize=true max=12 lower=false passage="" query="any: " first=0 Gelu"#]],
         );
         check(
             &[(MODULES, modules)],

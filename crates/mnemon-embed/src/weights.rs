@@ -62,12 +62,11 @@ impl<'a> Weights<'a> {
         outputs: usize,
         inputs: usize,
     ) -> Result<(Tensor, Tensor), ModelError> {
-        let all = outputs * names.len();
-        let mut weight = Vec::new();
-        let mut bias = Vec::with_capacity(all);
+        let all = outputs.saturating_mul(names.len());
+        // Sizes are from config.json: nothing is allocated before the file has proved to hold that much.
+        let (mut weight, mut bias) = (Vec::new(), Vec::new());
         for (number, name) in names.iter().enumerate() {
             let values = self.floats(&format!("{name}.weight"), &[outputs, inputs])?;
-            // Allocated only now that the file has proved to hold that much.
             weight.resize(inputs * all, 0.0);
             transpose(&values, inputs, &mut weight, all, number * outputs);
             bias.extend(self.floats(&format!("{name}.bias"), &[outputs])?);

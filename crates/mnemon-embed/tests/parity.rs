@@ -3,6 +3,8 @@
 //! fixtures/make_parity.py made the fixture. The f32 weights (90 MB) are not part of the repository: models/fetch.sh
 //! gets them once.
 
+#![expect(clippy::unwrap_used, clippy::print_stdout, reason = "a test fails by a panic, and prints what it measured")]
+
 use std::path::{Path, PathBuf};
 
 use half::f16;
