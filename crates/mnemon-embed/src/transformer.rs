@@ -41,7 +41,7 @@ pub struct SentenceTransformer {
 }
 
 impl SentenceTransformer {
-    /// Loads a model for the processor. For the packed MiniLM this takes about 80 ms and 70 MB.
+    /// Loads a model for the processor. For the packed MiniLM this takes about 100 ms and 75 MB.
     ///
     /// # Errors
     /// When a file is missing, damaged or of a kind that this crate does not run; the error names the file, what was

@@ -112,16 +112,19 @@ impl<'a> Weights<'a> {
             Dtype::I8 => {
                 let scales = self.scales(name, shape.first().copied().unwrap_or(0))?;
                 let width = data.len().checked_div(scales.len()).unwrap_or(0).max(1);
-                let rows = data.chunks_exact(width).zip(scales);
-                rows.flat_map(|(row, scale)| row.iter().map(move |byte| f32::from(byte.cast_signed()) * scale))
-                    .collect()
+                let mut values = Vec::with_capacity(data.len());
+                for (row, scale) in data.chunks_exact(width).zip(scales) {
+                    values.extend(row.iter().map(|byte| f32::from(byte.cast_signed()) * scale));
+                }
+                values
             }
             other => return Err(self.dtype(name, FLOATS, other)),
         };
-        match values.iter().find(|value| !value.is_finite()) {
-            Some(&found) => Err(ModelError::NotFinite { file: self.file.clone(), tensor: self.full(name), found }),
-            None => Ok(values),
+        if all_finite(&values) {
+            return Ok(values);
         }
+        let found = values.iter().copied().find(|value| !value.is_finite()).unwrap_or(f32::NAN);
+        Err(ModelError::NotFinite { file: self.file.clone(), tensor: self.full(name), found })
     }
 
     fn scales(&self, name: &str, rows: usize) -> Result<Vec<f32>, ModelError> {
@@ -159,21 +162,22 @@ impl<'a> Weights<'a> {
     }
 }
 
-/// Writes `[outputs, inputs]` into columns `at..` of `[inputs, width]`, a square at a time so that both stay in cache.
+/// Writes `[outputs, inputs]` into columns `at..` of `[inputs, width]`, a few outputs at a time so that they stay in cache.
 fn transpose(from: &[f32], inputs: usize, into: &mut [f32], width: usize, at: usize) {
-    const SQUARE: usize = 32;
-    for (block, rows) in from.chunks(inputs.max(1) * SQUARE).enumerate() {
-        for start in (0..inputs).step_by(SQUARE) {
-            for (column, row) in rows.chunks_exact(inputs).enumerate() {
-                let column = at + block * SQUARE + column;
-                for (input, value) in row.iter().enumerate().skip(start).take(SQUARE) {
-                    if let Some(slot) = into.get_mut(input * width + column) {
-                        *slot = *value;
-                    }
-                }
-            }
+    const OUTPUTS: usize = 16;
+    let inputs = inputs.max(1);
+    for (block, rows) in from.chunks(inputs * OUTPUTS).enumerate() {
+        for (input, out) in into.chunks_exact_mut(width.max(1)).take(inputs).enumerate() {
+            let slots = out.iter_mut().skip(at + block * OUTPUTS);
+            slots.zip(rows.iter().skip(input).step_by(inputs)).for_each(|(slot, value)| *slot = *value);
         }
     }
+}
+
+/// Compares bits, which the compiler makes wide comparisons of: a search for the first would go one by one.
+fn all_finite(values: &[f32]) -> bool {
+    let largest = values.iter().fold(0, |largest, value| (value.to_bits() & i32::MAX as u32).max(largest));
+    largest < f32::INFINITY.to_bits()
 }
 
 #[cfg(test)]

@@ -167,6 +167,20 @@ fn the_shipped_files_are_as_summed_and_a_changed_one_is_found() {
 }
 
 #[test]
+fn the_model_inside_the_binary_is_the_shipped_one() {
+    match SentenceTransformer::load(&ModelSource::Embedded) {
+        Ok(embedded) => {
+            let shipped = shipped();
+            assert_eq!((embedded.model(), embedded.max_pieces()), (shipped.model(), shipped.max_pieces()));
+            let embed = |model: &SentenceTransformer| model.embed(&["the cat sat"], Purpose::Query).unwrap();
+            assert_eq!(embed(&embedded), embed(&shipped));
+            assert!(verify(&ModelSource::Embedded).unwrap().len() >= 6);
+        }
+        Err(error) => assert!(cfg!(not(feature = "embedded-model")) && matches!(error, ModelError::NotEmbedded)),
+    }
+}
+
+#[test]
 fn any_text_has_a_vector_of_length_one() {
     let model = shipped();
     let long_word = "a".repeat(1_000_000);
