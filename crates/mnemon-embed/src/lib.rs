@@ -4,7 +4,7 @@
 //! [`locate`] finds a model, [`SentenceTransformer::load`] reads it, and its [`Embedder`](mnemon_core::Embedder) turns
 //! texts into vectors: on the CPU in f32, with kernels of its own inside candle's graph; with the features `cuda` and
 //! `metal` on a graphics card. Vectors agree with those of Python's sentence-transformers: a cosine of 0.99999 for f32
-//! weights, 0.998 for the packed ones (tests/parity.rs).
+//! weights, 0.999 for the packed ones (tests/parity.rs).
 //!
 //! It downloads nothing, trains nothing, starts no thread (work runs on the pool of rayon that it is called in), and
 //! knows nothing of memories.

@@ -26,7 +26,7 @@ const MIN_TEXTS_PER_THREAD: usize = 16;
 ///
 /// Groups of at most 384 pieces run side by side on the pool of rayon in which [`Embedder::embed`] is called, each on
 /// one thread; a single group runs on the thread of the caller. The vector of a text depends on the other texts of the
-/// batch by rounding only (a cosine of at least 1 - 1e-6).
+/// batch by rounding only (a cosine of at least 1 - 1e-5).
 pub struct SentenceTransformer {
     id: ModelId,
     bert: Bert,
