@@ -1,8 +1,8 @@
 //! Fusion: one score from several signals.
 //!
-//! Each signal is divided by its best value for the question, and the results are averaged. The margins survive: on
-//! LoCoMo 0-4 this finds 71.0 % of the evidence among ten turns, where fusing ranks finds 62.2 %, because a rank says
-//! nothing of how far the first is ahead.
+//! Each signal is divided by its best value for the question, and the results are averaged. The margins survive: a rank
+//! says nothing of how far the first is ahead. On LoCoMo 0-4 this finds 66.1 % of the evidence among ten turns, where
+//! fusing ranks found 62.2 %.
 
 use mnemon_store::RowId;
 
