@@ -11,6 +11,9 @@ use crate::{RowId, ScopeRow, Snapshot, StoreError, WriteTx, grams};
 
 /// The longest text that is stored. Ten times what one would call a book; a guard against a runaway caller.
 const MAX_TEXT_BYTES: usize = 64 << 20;
+/// How deep metadata may be nested, the object itself counted. serde_json reads 127 levels; the rest is for formats that
+/// wrap a memory in something else, such as a line of an export.
+const MAX_METADATA_LEVELS: usize = 100;
 
 /// A memory that was added.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -448,10 +451,32 @@ fn check_priority(priority: f32) -> Result<(), StoreError> {
     Ok(())
 }
 
+/// What is nested deeper could be written, but the parser would refuse to read it back.
+fn check_depth(metadata: &Metadata) -> Result<(), StoreError> {
+    let mut open: Vec<(&serde_json::Value, usize)> = metadata.values().map(|value| (value, 1)).collect();
+    while let Some((value, levels)) = open.pop() {
+        let inner: &mut dyn Iterator<Item = &serde_json::Value> = match value {
+            serde_json::Value::Array(values) => &mut values.iter(),
+            serde_json::Value::Object(values) => &mut values.values(),
+            _ => continue,
+        };
+        if levels >= MAX_METADATA_LEVELS {
+            return Err(StoreError::Invalid {
+                field: "metadata",
+                expected: "JSON of at most 100 levels",
+                got: "deeper JSON".to_owned(),
+            });
+        }
+        open.extend(inner.map(|value| (value, levels + 1)));
+    }
+    Ok(())
+}
+
 fn metadata_text(metadata: &Metadata) -> Result<Option<String>, StoreError> {
     if metadata.is_empty() {
         return Ok(None);
     }
+    check_depth(metadata)?;
     serde_json::to_string(metadata).map(Some).map_err(|error| StoreError::Invalid {
         field: "metadata",
         expected: "an object that can be written as JSON",
@@ -504,7 +529,9 @@ fn memory_from_row(row: &Row<'_>) -> Result<Memory, StoreError> {
 }
 
 pub(crate) fn time_from_millis(table: &'static str, row: RowId, millis: i64) -> Result<Timestamp, StoreError> {
-    Timestamp::from_millisecond(millis).map_err(|_| StoreError::BadRow {
+    // `Timestamp::from_millisecond` refuses the last second of the calendar.
+    let nanosecond = i32::try_from(millis.rem_euclid(1000)).unwrap_or(0) * 1_000_000;
+    Timestamp::new(millis.div_euclid(1000), nanosecond).map_err(|_| StoreError::BadRow {
         table,
         row,
         expected: "milliseconds of Unix time between the years -9999 and 9999",
