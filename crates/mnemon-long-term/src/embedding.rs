@@ -20,12 +20,13 @@ enum Refused {
     Values { model: String },
 }
 
-/// Embeds texts to unit length. Never fails: what a model cannot do is told in [`Checked::problem`].
-pub(crate) fn embed(embedder: &dyn Embedder, texts: &[&str], purpose: Purpose) -> Checked {
+/// Embeds texts to unit length, as vectors of `dimension` values. Never fails: what a model cannot do is told in
+/// [`Checked::problem`].
+pub(crate) fn embed(embedder: &dyn Embedder, dimension: usize, texts: &[&str], purpose: Purpose) -> Checked {
     if texts.is_empty() {
         return Checked::default();
     }
-    match try_embed(embedder, texts, purpose) {
+    match try_embed(embedder, dimension, texts, purpose) {
         Ok(checked) => checked,
         Err(problem) => {
             tracing::warn!(%problem, texts = texts.len(), "embedding failed");
@@ -34,9 +35,8 @@ pub(crate) fn embed(embedder: &dyn Embedder, texts: &[&str], purpose: Purpose) -
     }
 }
 
-fn try_embed(embedder: &dyn Embedder, texts: &[&str], purpose: Purpose) -> Result<Checked, Refused> {
+fn try_embed(embedder: &dyn Embedder, dimension: usize, texts: &[&str], purpose: Purpose) -> Result<Checked, Refused> {
     let batch = embedder.embed(texts, purpose)?;
-    let dimension = embedder.dimension();
     if batch.len() != texts.len() || batch.dimension() != dimension {
         return Err(Refused::Shape {
             model: embedder.model().to_string(),
@@ -98,7 +98,7 @@ mod tests {
     fn check(answer: Result<(usize, Vec<f32>), &str>, vectors: Vec<Option<Vec<f32>>>, problem: Option<&str>) {
         let answer = answer.map(|(dimension, values)| Embeddings::new(dimension, values)).map_err(str::to_owned);
         let model = ModelId { name: "fixed".into(), revision: "1".into(), dtype: "f32".into() };
-        let checked = embed(&Fixed(model, answer), &["a", "b"], Purpose::Query);
+        let checked = embed(&Fixed(model, answer), 2, &["a", "b"], Purpose::Query);
         assert_eq!(checked.vectors, vectors);
         assert_eq!(checked.problem.as_deref(), problem);
     }

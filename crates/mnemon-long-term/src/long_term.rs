@@ -24,7 +24,22 @@ pub struct LongTerm {
 /// An embedding model and the index of its vectors.
 pub(crate) struct Meaning {
     pub(crate) embedder: Arc<dyn Embedder>,
+    /// As it was when the store was opened. Stored vectors and the index have it, so a model that says otherwise later
+    /// is a model that failed.
+    pub(crate) dimension: usize,
     pub(crate) cache: VectorCache,
+}
+
+impl Meaning {
+    fn new(embedder: Arc<dyn Embedder>) -> Result<Self, LongTermError> {
+        let dimension = embedder.dimension();
+        let cache = VectorCache::new(embedder.model().clone(), dimension)?;
+        Ok(Self { embedder, dimension, cache })
+    }
+
+    pub(crate) fn embed(&self, texts: &[&str], purpose: Purpose) -> Checked {
+        embed(&*self.embedder, self.dimension, texts, purpose)
+    }
 }
 
 /// Turns to append to a session.
@@ -92,12 +107,11 @@ impl LongTerm {
     /// A model whose dimension cannot be indexed (0, or above 32,768) is left out, as if none was given.
     #[must_use]
     pub fn new(store: Arc<Store>, embedder: Option<Arc<dyn Embedder>>) -> Self {
-        let meaning = embedder.and_then(|embedder| match VectorCache::new(&*embedder) {
-            Ok(cache) => Some(Meaning { embedder, cache }),
-            Err(error) => {
+        let meaning = embedder.and_then(|embedder| {
+            let refused = |error: &LongTermError| {
                 tracing::warn!(%error, model = %embedder.model(), "the embedding model cannot be used");
-                None
-            }
+            };
+            Meaning::new(Arc::clone(&embedder)).inspect_err(refused).ok()
         });
         Self { store, meaning }
     }
@@ -263,7 +277,7 @@ impl LongTerm {
         let Some(meaning) = &self.meaning else {
             return Ok((Embedded { done: 0, total: 0 }, Some(Degradation::NoModel)));
         };
-        let dimension = meaning.embedder.dimension();
+        let dimension = meaning.dimension;
         let mut after = 0;
         let mut degraded = None;
         let total = self.store.read(|snapshot| {
@@ -310,7 +324,7 @@ impl LongTerm {
             (Some(meaning), Embed::Now) => {
                 let passages: Vec<_> = passages.collect();
                 let texts: Vec<&str> = passages.iter().map(AsRef::as_ref).collect();
-                embed(&*meaning.embedder, &texts, Purpose::Passage)
+                meaning.embed(&texts, Purpose::Passage)
             }
             _ => Checked::default(),
         }
@@ -324,7 +338,7 @@ impl LongTerm {
         if new.is_empty() {
             return Ok(());
         }
-        let model = tx.ensure_model(meaning.embedder.model(), meaning.embedder.dimension())?;
+        let model = tx.ensure_model(meaning.embedder.model(), meaning.dimension)?;
         new.into_iter().try_for_each(|(row, vector)| tx.put_vector(model, row, vector))
     }
 

@@ -2,7 +2,7 @@
 
 use std::sync::{PoisonError, RwLock};
 
-use mnemon_core::{Embedder, ModelId};
+use mnemon_core::ModelId;
 use mnemon_index::{GraphParams, VectorIndex};
 use mnemon_store::{ChangeOp, Head, ModelRow, Snapshot};
 
@@ -39,10 +39,9 @@ pub(crate) enum AtSnapshot<T> {
 }
 
 impl VectorCache {
-    pub(crate) fn new(embedder: &dyn Embedder) -> Result<Self, LongTermError> {
-        let dimension = embedder.dimension();
+    pub(crate) fn new(model: ModelId, dimension: usize) -> Result<Self, LongTermError> {
         let state = State { head: None, model: None, index: VectorIndex::new(dimension)? };
-        Ok(Self { model: embedder.model().clone(), dimension, state: RwLock::new(state) })
+        Ok(Self { model, dimension, state: RwLock::new(state) })
     }
 
     /// Runs `query` on the index as of `snapshot`. `attempt` counts from 0; the last one never answers stale.

@@ -47,7 +47,7 @@ impl<'a> Candidates<'a> {
         scope: ScopeRow,
         text: &str,
     ) -> Result<(), LongTermError> {
-        let limit = self.limit + self.excluded.len();
+        let limit = self.limit.saturating_add(self.excluded.len());
         for hit in snapshot.text_search(&TextQuery { text, scope, limit })? {
             if !self.excluded.contains(&hit.row) {
                 self.found.entry(hit.row).or_default().text = Some(hit.score as f32);

@@ -22,7 +22,6 @@ use mnemon_core::{Memory, Purpose, Scope};
 use mnemon_store::{RowId, ScopeRow, Snapshot};
 use serde::Serialize;
 
-use crate::embedding::embed;
 use crate::vector_cache::{AtSnapshot, MAX_STALE};
 use crate::{LongTerm, LongTermError};
 use candidates::Candidates;
@@ -138,7 +137,7 @@ impl LongTerm {
 
     fn embed_question(&self, text: &str) -> (Option<Vec<f32>>, Option<Degradation>) {
         let Some(meaning) = self.meaning() else { return (None, Some(Degradation::NoModel)) };
-        let mut checked = embed(&*meaning.embedder, &[text], Purpose::Query);
+        let mut checked = meaning.embed(&[text], Purpose::Query);
         let degraded = checked.problem.map(|problem| Degradation::ModelFailed { problem });
         (checked.vectors.pop().flatten(), degraded)
     }
