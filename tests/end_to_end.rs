@@ -1,0 +1,9 @@
+//! The engine as its users have it: through the public API, on files, with the model that ships.
+#![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
+
+mod bad_input;
+mod degraded;
+mod kill;
+mod process;
+mod processes;
+mod recall_of_nora;
