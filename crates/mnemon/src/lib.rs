@@ -48,7 +48,7 @@ pub mod tokens;
 pub use async_manager::AsyncContextManager;
 pub use builder::Builder;
 pub use config::{Config, ConfigError};
-pub use context::{Block, ChatMessage, Context, ContextRequest, Fate, Item, Manifest, Timings};
+pub use context::{Block, ChatMessage, Context, ContextRequest, Fate, Item, Manifest, Source, Timings};
 pub use engine::Clock;
 pub use error::Error;
 pub use ingest::{Ingested, Progress, Step};

@@ -21,7 +21,7 @@ use mnemon_long_term::{Recall, RecallQuery};
 use mnemon_store::{RowId, Snapshot, StoreError, WindowRow};
 use serde::Serialize;
 
-pub use manifest::{Block, Fate, Item, Manifest};
+pub use manifest::{Block, Fate, Item, Manifest, Source};
 
 use crate::{ContextManager, Error};
 use pack::Pack;
