@@ -1,0 +1,295 @@
+//! The command line.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap_complete::Shell;
+use mnemon::import::Format;
+use mnemon::{Kind, MemoryId, Scope, Timestamp};
+
+use crate::input::{metadata_pair, time};
+
+const AFTER_HELP: &str = "\
+Exit codes:
+  0  done
+  1  failed
+  2  wrong use of the command line or of a variable
+  3  nothing found: a search without a hit, an id or session that is not there
+  4  the memory file is damaged
+
+Environment:
+  MNEMON_DB, MNEMON_SCOPE, MNEMON_SESSION, MNEMON_CONFIG stand for the options of these names. Every setting of the
+  config file has a variable too, such as MNEMON_PROMPT_TOKEN_BUDGET. NO_COLOR turns colours off.
+
+Output:
+  With --json, a command writes one JSON document to standard output, and an error to standard error as
+  {\"error\": {\"message\", \"causes\", \"hint\"}}. `export` always writes one JSON object a line.";
+
+/// Long-term memory for agents: remembers every conversation, builds the next prompt under a token budget
+#[derive(Debug, Parser)]
+#[command(name = "mnemon", version, after_help = AFTER_HELP, max_term_width = 110, disable_help_subcommand = true)]
+pub(crate) struct Cli {
+    #[command(flatten)]
+    pub(crate) global: Global,
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+/// What every command takes, before or after its name.
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Global options")]
+pub(crate) struct Global {
+    /// The memory file [default: memory.db in the platform's data directory]
+    #[arg(long, global = true, value_name = "FILE")]
+    pub(crate) db: Option<PathBuf>,
+    /// Whose memory: `ann`, or `user=ann,agent=coder,project=garden` [default: the unnamed scope]
+    #[arg(long, global = true, value_name = "SCOPE")]
+    pub(crate) scope: Option<Scope>,
+    /// The conversation, by name [default: the one that was begun last]
+    #[arg(long, global = true, value_name = "NAME")]
+    pub(crate) session: Option<String>,
+    /// A TOML file with settings [default: config.toml in the platform's config directory, if there]
+    #[arg(long, global = true, value_name = "FILE")]
+    pub(crate) config: Option<PathBuf>,
+    /// The folder of an embedding model [default: the one inside the program]
+    #[arg(long, global = true, value_name = "FOLDER")]
+    pub(crate) model: Option<PathBuf>,
+    /// Write JSON
+    #[arg(long, global = true)]
+    pub(crate) json: bool,
+    /// When to use colours
+    #[arg(long, global = true, value_name = "WHEN", default_value = "auto")]
+    pub(crate) color: Color,
+    /// Write only what was asked for: no confirmations, no progress
+    #[arg(long, short, global = true)]
+    pub(crate) quiet: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Color {
+    /// On a terminal that has them, unless NO_COLOR is set
+    Auto,
+    Always,
+    Never,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// See it work: remember a conversation of a year, reopen the file, answer questions
+    Demo(Demo),
+    /// Remember a text
+    Add(Add),
+    /// Find the memories that answer a question best
+    Search(Search),
+    /// Build the prompt for the next turn, and show what went into it
+    Context(Context),
+    /// Take in one exchange of a conversation
+    Observe(Observe),
+    /// Take in whole conversations from a file
+    Import(Import),
+    /// Write a scope as lines of JSON, which `import` takes
+    Export,
+    /// List memories in the order in which they were stored
+    List(List),
+    /// Show everything about one memory
+    Show(One),
+    /// Make memories part of every context
+    Pin(Several),
+    /// Make memories no longer part of every context
+    Unpin(Several),
+    /// Delete memories
+    Delete(Several),
+    /// Count what a scope holds
+    Stats,
+    /// List every scope of the file
+    Scopes,
+    /// Forget everything in a scope
+    Clear(Clear),
+    /// Look for damage, and at everything that the program depends on
+    Doctor(Doctor),
+    /// Write a completion script for a shell
+    Completions(Completions),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Demo {
+    /// The most tokens of each context
+    #[arg(long, value_name = "TOKENS", default_value = "1000", value_parser = positive)]
+    pub(crate) budget: usize,
+    /// Keep the temporary file (a file given with --db is always kept; MNEMON_DB is not used)
+    #[arg(long)]
+    pub(crate) keep: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Add {
+    /// The text; words are joined with spaces, `-` reads standard input
+    #[arg(required = true, value_name = "TEXT")]
+    pub(crate) text: Vec<String>,
+    /// What it is: fact, note, document or summary
+    #[arg(long, default_value = "note", value_parser = memory_kind)]
+    pub(crate) kind: Kind,
+    /// Make it part of every context
+    #[arg(long)]
+    pub(crate) pin: bool,
+    /// Something known about it; a VALUE that is JSON is taken as JSON. May be repeated
+    #[arg(long, value_name = "KEY=VALUE", value_parser = metadata_pair)]
+    pub(crate) meta: Vec<(String, serde_json::Value)>,
+    /// When it happened: `2025-03-02`, `2025-03-02T18:05`, or with an offset or zone; else UTC
+    #[arg(long, value_name = "TIME", value_parser = time)]
+    pub(crate) at: Option<Timestamp>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Search {
+    /// The question; words are joined with spaces, `-` reads standard input
+    #[arg(required = true, value_name = "QUERY")]
+    pub(crate) query: Vec<String>,
+    /// At most so many hits
+    #[arg(short = 'k', long = "hits", value_name = "N", default_value = "10", value_parser = positive)]
+    pub(crate) hits: usize,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Context {
+    /// What the user says now; words are joined with spaces, `-` reads standard input
+    #[arg(required = true, value_name = "INPUT")]
+    pub(crate) input: Vec<String>,
+    /// The most tokens of the context [default: prompt_token_budget of the settings, 4000]
+    #[arg(long, value_name = "TOKENS", value_parser = positive)]
+    pub(crate) budget: Option<usize>,
+    /// At most so many recent turns
+    #[arg(long, value_name = "N")]
+    pub(crate) recent_k: Option<usize>,
+    /// At most so many recalled memories
+    #[arg(long, value_name = "N")]
+    pub(crate) hits: Option<usize>,
+    /// Write the prompt itself, as one text, and nothing else
+    #[arg(long, conflicts_with = "messages")]
+    pub(crate) text: bool,
+    /// Write the prompt itself, as chat messages, and nothing else
+    #[arg(long)]
+    pub(crate) messages: bool,
+    /// List everything that was considered, also what was left out
+    #[arg(long, short)]
+    pub(crate) all: bool,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "Without --user and --assistant, turns are read from standard input, one JSON object a line:
+  {\"role\": \"user\", \"text\": \"Hi!\"}
+with `speaker`, `time`, `caption`, `priority` and `metadata` as in a file for `import`.")]
+pub(crate) struct Observe {
+    /// What the user said; `-` reads standard input
+    #[arg(long, value_name = "TEXT")]
+    pub(crate) user: Option<String>,
+    /// What the assistant answered; `-` reads standard input
+    #[arg(long, value_name = "TEXT")]
+    pub(crate) assistant: Option<String>,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "What was imported before is not stored twice: an import that was stopped goes on where it was
+when it is run again. Times are shown and read as UTC where they have no offset.")]
+pub(crate) struct Import {
+    /// The file; `-` reads standard input
+    #[arg(value_name = "FILE")]
+    pub(crate) file: PathBuf,
+    /// The format: jsonl, locomo or transcript [default: told by the name and the content]
+    #[arg(long)]
+    pub(crate) format: Option<Format>,
+    /// Leave out what cannot be read, and report it, instead of failing
+    #[arg(long)]
+    pub(crate) skip_invalid: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct List {
+    /// Only this kind: turn, fact, note, document or summary
+    #[arg(long)]
+    pub(crate) kind: Option<Kind>,
+    /// Only pinned ones
+    #[arg(long)]
+    pub(crate) pinned: bool,
+    /// At most so many
+    #[arg(long, value_name = "N", default_value = "50")]
+    pub(crate) limit: usize,
+    /// Leave out so many first
+    #[arg(long, value_name = "N", default_value = "0")]
+    pub(crate) offset: usize,
+    /// The last stored first
+    #[arg(long)]
+    pub(crate) newest: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct One {
+    /// The id, whole, as `list` and `search` show it
+    pub(crate) id: MemoryId,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Several {
+    /// The ids, whole, as `list` and `search` show them
+    #[arg(required = true, value_name = "ID")]
+    pub(crate) ids: Vec<MemoryId>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Clear {
+    /// Do not ask
+    #[arg(long, short)]
+    pub(crate) yes: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Doctor {
+    /// Embed what has no vector of the present model
+    #[arg(long)]
+    pub(crate) fix: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Completions {
+    /// The shell
+    pub(crate) shell: Shell,
+}
+
+fn positive(text: &str) -> Result<usize, String> {
+    match text.parse::<usize>() {
+        Ok(number) if number > 0 => Ok(number),
+        _ => Err("expected a whole number of 1 or more".to_owned()),
+    }
+}
+
+/// A turn needs a session and a role, which `observe` and `import` give it.
+fn memory_kind(text: &str) -> Result<Kind, String> {
+    match text.parse::<Kind>() {
+        Ok(Kind::Turn) => Err("a turn is part of a conversation: use `mnemon observe`".to_owned()),
+        Ok(kind) => Ok(kind),
+        Err(error) => Err(error.to_string()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn global_options_stand_before_or_after_the_command() {
+        let before = Cli::try_parse_from(["mnemon", "--db", "x.db", "--scope", "ann", "--json", "stats"]).unwrap();
+        let after = Cli::try_parse_from(["mnemon", "stats", "--json", "--scope", "ann", "--db", "x.db"]).unwrap();
+        for cli in [before, after] {
+            assert_eq!(cli.global.db, Some("x.db".into()));
+            assert_eq!(cli.global.scope, Some("ann".parse().unwrap()));
+            assert!(cli.global.json);
+        }
+    }
+}

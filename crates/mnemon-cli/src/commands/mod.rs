@@ -1,0 +1,44 @@
+//! The commands, a file each.
+
+mod add;
+mod clear;
+mod completions;
+mod context;
+mod delete;
+mod demo;
+mod doctor;
+mod export;
+mod import;
+mod list;
+mod observe;
+mod pin;
+mod scopes;
+mod search;
+mod show;
+mod stats;
+
+use crate::app::App;
+use crate::args::Command;
+use crate::error::{CliError, Outcome};
+
+pub(crate) fn run(app: &mut App, command: Command) -> Result<Outcome, CliError> {
+    match command {
+        Command::Demo(args) => demo::run(app, &args),
+        Command::Add(args) => add::run(app, args),
+        Command::Search(args) => search::run(app, &args),
+        Command::Context(args) => context::run(app, &args),
+        Command::Observe(args) => observe::run(app, &args),
+        Command::Import(args) => import::run(app, &args),
+        Command::Export => export::run(app),
+        Command::List(args) => list::run(app, &args),
+        Command::Show(args) => show::run(app, &args),
+        Command::Pin(args) => pin::run(app, &args, true),
+        Command::Unpin(args) => pin::run(app, &args, false),
+        Command::Delete(args) => delete::run(app, &args),
+        Command::Stats => stats::run(app),
+        Command::Scopes => scopes::run(app),
+        Command::Clear(args) => clear::run(app, &args),
+        Command::Doctor(args) => doctor::run(app, &args),
+        Command::Completions(args) => completions::run(app, &args),
+    }
+}

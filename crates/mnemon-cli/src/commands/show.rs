@@ -1,0 +1,63 @@
+//! `mnemon show`
+
+use crate::app::{App, Need, scope_name, session_names};
+use crate::args::One;
+use crate::error::{CliError, Outcome};
+use crate::output::{minute, safe_block, safe_line, style};
+
+pub(crate) fn run(app: &mut App, args: &One) -> Result<Outcome, CliError> {
+    let memory = app.open_without_model(Need::Read)?;
+    let Some(found) = memory.get(args.id)? else {
+        return Err(CliError::NoMemory { id: args.id, scope: scope_name(memory.scope()) });
+    };
+    if app.out.is_json {
+        app.out.json(&found)?;
+        return Ok(Outcome::Done);
+    }
+    let names = session_names(&memory)?;
+    let mut fields =
+        vec![("id", found.id.to_string()), ("kind", found.kind.to_string()), ("scope", scope_name(&found.scope))];
+    if let Some(turn) = &found.turn {
+        let session = names.get(&turn.session).cloned().unwrap_or_else(|| turn.session.to_string());
+        fields.push(("session", format!("{session}, turn {}", turn.position + 1)));
+        fields.push((
+            "said by",
+            match &turn.speaker {
+                Some(speaker) => format!("{speaker} ({})", turn.role),
+                None => turn.role.to_string(),
+            },
+        ));
+        fields.push((
+            "active in",
+            match turn.placement {
+                mnemon::Placement::Window => "the window of recent turns".to_owned(),
+                mnemon::Placement::LongTerm => "long-term memory".to_owned(),
+            },
+        ));
+    }
+    if let Some(origin) = &found.origin {
+        fields.push(("from", format!("{} of {}", origin.id, origin.source)));
+    }
+    fields.extend(found.occurred_at.map(|time| ("happened", format!("{} UTC", minute(time)))));
+    fields.push(("stored", format!("{} UTC", minute(found.stored_at))));
+    if found.updated_at != found.stored_at {
+        fields.push(("changed", format!("{} UTC", minute(found.updated_at))));
+    }
+    if found.pinned {
+        fields.push(("pinned", "yes".to_owned()));
+    }
+    if found.priority != 1.0 {
+        fields.push(("priority", found.priority.to_string()));
+    }
+    for (key, value) in &found.metadata {
+        fields.push(("metadata", format!("{key} = {value}")));
+    }
+    fields.extend(found.caption.clone().map(|caption| ("shows", caption)));
+    let out = &mut app.out;
+    for (name, value) in fields {
+        out.line(format!("{} {}", out.paint(style::DIM, format!("{name:>9}")), safe_line(&value)))?;
+    }
+    out.line("")?;
+    out.line(safe_block(&found.text))?;
+    Ok(Outcome::Done)
+}

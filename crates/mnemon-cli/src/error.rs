@@ -1,0 +1,162 @@
+//! What can go wrong, with which exit code, and what to do about it.
+
+use std::error::Error;
+use std::io;
+use std::path::PathBuf;
+
+use mnemon::import::ImportError;
+use mnemon::{ConfigError, MemoryId, ScopeError, StoreError};
+use serde_json::json;
+
+/// How a command ended that did not fail.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Outcome {
+    Done,
+    /// The answer is that there is none.
+    NothingFound,
+    /// Something works less well than it should; the output says what.
+    Unwell,
+    /// The file is damaged; the output says where.
+    Damaged,
+}
+
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub(crate) enum CliError {
+    #[error(transparent)]
+    Engine(#[from] mnemon::Error),
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    #[error(transparent)]
+    Import(#[from] ImportError),
+    #[error("expected a scope as {name}")]
+    ScopeVariable {
+        name: &'static str,
+        #[source]
+        source: ScopeError,
+    },
+    #[error("the home directory is not known")]
+    NoHome(#[source] etcetera::HomeDirError),
+    #[error("there is no memory file {}", path.display())]
+    NoFile { path: PathBuf },
+    #[error("no memory {id} in {scope}")]
+    NoMemory { id: MemoryId, scope: String },
+    #[error("no session {name:?} in {scope}")]
+    NoSession { name: String, scope: String },
+    #[error("expected a text, got an empty one")]
+    NoText,
+    #[error("expected --user, --assistant, or turns as lines of JSON on standard input, got none of them")]
+    NothingSaid,
+    #[error("expected `-` for at most one of --user and --assistant, got two")]
+    StdinTwice,
+    #[error("expected turns of one conversation, got {got}")]
+    NotTurns { got: String },
+    #[error("cannot read standard input")]
+    Stdin {
+        #[source]
+        source: io::Error,
+    },
+    #[error("expected text in UTF-8 on standard input")]
+    StdinNotText {
+        #[source]
+        source: std::str::Utf8Error,
+    },
+    #[error("expected at most {max} bytes on standard input, got more")]
+    StdinTooLong { max: u64 },
+    #[error("expected --yes, because there is no terminal to ask on")]
+    NeedsYes,
+    #[error("nothing was forgotten: the answer was not `yes`")]
+    NotConfirmed,
+    #[error("cannot make a temporary file")]
+    Temporary(#[source] io::Error),
+    #[error("cannot read the questions of the demo")]
+    Questions(#[source] serde_json::Error),
+    #[error("cannot write the output")]
+    Output(#[from] io::Error),
+}
+
+impl CliError {
+    /// Whether the reader of standard output went away, which is no failure: `mnemon list | head`.
+    pub(crate) fn is_broken_pipe(&self) -> bool {
+        matches!(self, Self::Output(error) if error.kind() == io::ErrorKind::BrokenPipe)
+    }
+
+    pub(crate) fn exit_code(&self) -> u8 {
+        match self {
+            Self::ScopeVariable { .. }
+            | Self::NoText
+            | Self::NothingSaid
+            | Self::StdinTwice
+            | Self::NotTurns { .. }
+            | Self::NeedsYes => 2,
+            Self::NoMemory { .. } | Self::NoSession { .. } => 3,
+            Self::Engine(mnemon::Error::Store(error)) => match error {
+                StoreError::Corrupt(_) | StoreError::BadRow { .. } => 4,
+                StoreError::NoMemory { .. } | StoreError::NoSession { .. } => 3,
+                _ => 1,
+            },
+            _ => 1,
+        }
+    }
+
+    /// What to do about it, where there is something.
+    pub(crate) fn hint(&self) -> Option<String> {
+        let hint = match self {
+            Self::NoFile { .. } => {
+                "`mnemon import FILE` and `mnemon add TEXT` make one, --db names another; `mnemon demo` needs none"
+            }
+            Self::NoMemory { .. } => {
+                "ids are given whole; `mnemon list` shows those of a scope, `mnemon scopes` the scopes"
+            }
+            Self::NoSession { .. } => "`mnemon stats` lists the sessions of a scope",
+            Self::NotTurns { .. } => "`mnemon import` takes scopes, several sessions and memories that are no turns",
+            Self::NoHome(_) => "--db, or the variable MNEMON_DB, names the memory file",
+            Self::Import(ImportError::Invalid { .. }) => {
+                "--skip-invalid leaves out what cannot be read, --format names another format"
+            }
+            Self::Engine(error) => return engine_hint(error),
+            _ => return None,
+        };
+        Some(hint.to_owned())
+    }
+
+    /// Every cause in a line of its own, without those that only repeat what was said.
+    pub(crate) fn causes(&self) -> Vec<String> {
+        let mut said = self.to_string();
+        let mut causes = Vec::new();
+        let mut source = self.source();
+        while let Some(cause) = source {
+            let text = cause.to_string();
+            if !said.contains(&text) {
+                causes.push(text.clone());
+                said = text;
+            }
+            source = cause.source();
+        }
+        causes
+    }
+
+    pub(crate) fn to_json(&self) -> serde_json::Value {
+        json!({"error": {"message": self.to_string(), "causes": self.causes(), "hint": self.hint()}})
+    }
+}
+
+fn engine_hint(error: &mnemon::Error) -> Option<String> {
+    let hint = match error {
+        mnemon::Error::BudgetTooSmall { needed, .. } => {
+            return Some(format!("--budget {needed} is the least for this input, and leaves no room for memories"));
+        }
+        mnemon::Error::Model(_) => "without --model and MNEMON_MODEL the model inside the program is used",
+        mnemon::Error::Store(StoreError::Busy { .. }) => {
+            "wait until it is done; busy_timeout_ms (or MNEMON_BUSY_TIMEOUT_MS) says how long to wait for it"
+        }
+        mnemon::Error::Store(StoreError::NotADatabase { .. } | StoreError::NotMnemon { .. }) => {
+            "--db names the memory file; `mnemon import` takes conversations in files of other forms"
+        }
+        mnemon::Error::Store(StoreError::Corrupt(_) | StoreError::BadRow { .. }) => {
+            "`mnemon doctor` says what is damaged"
+        }
+        _ => return None,
+    };
+    Some(hint.to_owned())
+}

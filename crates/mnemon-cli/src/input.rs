@@ -1,0 +1,85 @@
+//! Texts, times and metadata as a person gives them on the command line or on standard input.
+
+use std::io::Read;
+
+use jiff::civil::DateTime;
+use jiff::tz::TimeZone;
+use mnemon::Timestamp;
+use serde_json::Value;
+
+use crate::error::CliError;
+
+/// The most that is read from standard input as one text: that of the store.
+const MAX_TEXT_BYTES: u64 = 64 << 20;
+
+/// The words joined with spaces; a lone `-` stands for standard input.
+pub(crate) fn text_of(words: &[String]) -> Result<String, CliError> {
+    match words {
+        [word] => given_or_stdin(word),
+        words => Ok(words.join(" ")),
+    }
+}
+
+/// The word itself, or standard input when it is `-`.
+pub(crate) fn given_or_stdin(word: &str) -> Result<String, CliError> {
+    if word != "-" {
+        return Ok(word.to_owned());
+    }
+    let mut bytes = Vec::new();
+    let mut input = std::io::stdin().lock().take(MAX_TEXT_BYTES + 1);
+    input.read_to_end(&mut bytes).map_err(|source| CliError::Stdin { source })?;
+    if bytes.len() as u64 > MAX_TEXT_BYTES {
+        return Err(CliError::StdinTooLong { max: MAX_TEXT_BYTES });
+    }
+    let text = String::from_utf8(bytes).map_err(|error| CliError::StdinNotText { source: error.utf8_error() })?;
+    // The line end belongs to the shell, not to the text.
+    let text = text.strip_suffix('\n').unwrap_or(&text);
+    Ok(text.strip_suffix('\r').unwrap_or(text).to_owned())
+}
+
+/// A time with an offset or zone, or a civil time or date, which is taken as UTC.
+pub(crate) fn time(text: &str) -> Result<Timestamp, String> {
+    let text = text.trim();
+    let zoned = || text.parse::<jiff::Zoned>().ok().map(|zoned| zoned.timestamp());
+    let civil = || TimeZone::UTC.to_timestamp(text.parse::<DateTime>().ok()?).ok();
+    let found = text.parse::<Timestamp>().ok().or_else(zoned).or_else(civil);
+    found.ok_or_else(|| "expected a time such as 2025-03-02, 2025-03-02T18:05 or 2025-03-02T18:05:00Z".to_owned())
+}
+
+/// `KEY=VALUE`; a value that is JSON is taken as JSON, any other as a text.
+pub(crate) fn metadata_pair(text: &str) -> Result<(String, Value), String> {
+    match text.split_once('=') {
+        Some((key, value)) if !key.trim().is_empty() => {
+            let value = serde_json::from_str(value).unwrap_or_else(|_| Value::String(value.to_owned()));
+            Ok((key.trim().to_owned(), value))
+        }
+        _ => Err("expected KEY=VALUE".to_owned()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_time_without_an_offset_is_utc() {
+        let check = |text, expected: Option<&str>| {
+            assert_eq!(time(text).ok().map(|time| time.to_string()).as_deref(), expected, "{text}");
+        };
+        check("2025-03-02", Some("2025-03-02T00:00:00Z"));
+        check("2025-03-02T18:05", Some("2025-03-02T18:05:00Z"));
+        check("2025-03-02 18:05:09", Some("2025-03-02T18:05:09Z"));
+        check("2025-03-02T18:05:00+01:00", Some("2025-03-02T17:05:00Z"));
+        check("2025-03-02T18:05[UTC]", Some("2025-03-02T18:05:00Z"));
+        check("yesterday", None);
+        check("2025-02-30", None);
+    }
+
+    #[test]
+    fn metadata_is_json_where_it_can_be() {
+        assert_eq!(metadata_pair("n=1"), Ok(("n".into(), Value::from(1))));
+        assert_eq!(metadata_pair("from=a=b"), Ok(("from".into(), Value::from("a=b"))));
+        assert_eq!(metadata_pair("tags=[\"x\"]"), Ok(("tags".into(), serde_json::json!(["x"]))));
+        assert!(metadata_pair("novalue").is_err() && metadata_pair("=x").is_err());
+    }
+}

@@ -1,0 +1,63 @@
+//! Progress of long work, on standard error, and only where that is a terminal.
+
+use std::io::IsTerminal;
+use std::time::Duration;
+
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use mnemon::{Progress, Step};
+
+use super::Output;
+
+/// The two steps of an import as a bar each, the one after the other.
+pub(crate) struct ImportProgress {
+    is_shown: bool,
+    current: Option<(Step, ProgressBar)>,
+    /// How many memories were embedded.
+    pub(crate) embedded: u64,
+}
+
+impl ImportProgress {
+    pub(crate) fn new(out: &Output) -> Self {
+        let is_shown = !out.is_quiet && std::io::stderr().is_terminal();
+        Self { is_shown, current: None, embedded: 0 }
+    }
+
+    pub(crate) fn update(&mut self, progress: Progress) {
+        if progress.step == Step::Embed {
+            self.embedded = progress.done;
+        }
+        if !self.is_shown {
+            return;
+        }
+        match &self.current {
+            Some((step, bar)) if *step == progress.step => bar.set_position(progress.done),
+            _ => {
+                self.end();
+                let bar = bar(progress);
+                bar.set_position(progress.done);
+                self.current = Some((progress.step, bar));
+            }
+        }
+    }
+
+    /// Takes the bar away: what follows says how it ended.
+    pub(crate) fn end(&mut self) {
+        if let Some((_, bar)) = self.current.take() {
+            bar.finish_and_clear();
+        }
+    }
+}
+
+fn bar(progress: Progress) -> ProgressBar {
+    let name = match progress.step {
+        Step::Store => "storing",
+        Step::Embed => "embedding",
+    };
+    let bar = ProgressBar::with_draw_target(Some(progress.total), ProgressDrawTarget::stderr());
+    let template = "{prefix:>9} ▕{bar:32}▏ {human_pos} / {human_len}  {per_sec}  {eta} left";
+    let style = ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar());
+    bar.set_style(style.progress_chars("█▉▊▋▌▍▎▏░"));
+    bar.set_prefix(name);
+    bar.enable_steady_tick(Duration::from_millis(250));
+    bar
+}
