@@ -114,7 +114,7 @@ pub(crate) enum Command {
 #[derive(Debug, Args)]
 pub(crate) struct Demo {
     /// The most tokens of each context
-    #[arg(long, value_name = "TOKENS", default_value = "1000", value_parser = positive)]
+    #[arg(long, value_name = "TOKENS", default_value = "2000", value_parser = positive)]
     pub(crate) budget: usize,
     /// Keep the temporary file (a file given with --db is always kept; MNEMON_DB is not used)
     #[arg(long)]
