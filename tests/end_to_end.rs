@@ -1,5 +1,5 @@
 //! The engine as its users have it: through the public API, on files, with the model that ships.
-#![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
+#![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 
 mod bad_input;
 mod degraded;
