@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::io;
 use std::path::Path;
 
+use anstyle::Style;
 use mnemon::{ContextManager, Item, Observed, Scope, SessionId};
 
 use super::answer::Answer;
@@ -50,7 +51,7 @@ pub(super) fn remembered(app: &mut App, remembered: &Remembered) -> io::Result<(
     let sessions = plural(stored.sessions as u64, "session", "sessions");
     let time = milliseconds(remembered.micros);
     let done = format!("{turns} of {sessions} stored{known}, {} embedded, in {time}", count(remembered.embedded));
-    out.line(format!("  {} {done}", out.paint(style::GOOD, "✓")))
+    done_line(out, &done)
 }
 
 pub(super) fn reopened(app: &mut App, memory: &ContextManager, micros: u64) -> Result<(), CliError> {
@@ -62,8 +63,7 @@ pub(super) fn reopened(app: &mut App, memory: &ContextManager, micros: u64) -> R
     let (size, memories) = (bytes(stats.store.bytes), plural(stats.store.memories, "memory", "memories"));
     let model = stats.long_term.model.map_or("no model".to_owned(), |model| model.name);
     let line = format!("closed and opened again: {memories}, {size}, model {model}, in {}", milliseconds(micros));
-    out.line(format!("  {} {}", out.paint(style::GOOD, "✓"), safe_line(&line)))?;
-    Ok(())
+    Ok(done_line(out, &line)?)
 }
 
 pub(super) fn answer(app: &mut App, name: &str, answer: &Answer, names: &Names) -> io::Result<()> {
@@ -107,11 +107,10 @@ pub(super) fn live(app: &mut App, observed: &Observed, asked: &Answer, names: &N
     }
     heading(out, "a turn that was said a moment ago")?;
     for (who, text) in ["user", "assistant"].iter().zip(LIVE) {
-        out.line(format!("  {} {text}", out.paint(style::NAME, format!("{who}:"))))?;
+        indented(out, &format!("{who}: {text}"), 2, Style::new())?;
     }
     let (turns, tokens) = (plural(observed.turns.len() as u64, "turn", "turns"), count(observed.window_tokens as u64));
-    let line = format!("  observed: {turns}, the window of recent turns has {tokens} tokens");
-    out.line(out.dim(line))?;
+    indented(out, &format!("observed: {turns}, the window of recent turns has {tokens} tokens"), 2, style::DIM)?;
     out.line(format!("  {}", out.bold(&asked.question)))?;
     for item in asked.evidence.iter().filter_map(|evidence| asked.item(&evidence.id)) {
         show_evidence(out, asked, item, names)?;
@@ -128,19 +127,20 @@ pub(super) fn summary(app: &mut App, place: &Place, summary: &Summary, scope: &S
     heading(out, "in short")?;
     let all = summary.evidence_found == summary.evidence;
     let found = format!(
-        "{} of {} turns with evidence are in the contexts, for {} of {} questions all of them",
+        "{} of {} turns that hold an answer are in the contexts; {} of {} questions have all of theirs",
         summary.evidence_found, summary.evidence, summary.questions_answered, summary.questions
     );
-    field(out, "evidence", &out.paint(if all { style::GOOD } else { style::WARN }, found))?;
+    field(out, "evidence", &found, if all { style::GOOD } else { style::WARN })?;
     let share = summary.largest_context_tokens as f64 * 100.0 / summary.conversation_tokens.max(1) as f64;
     let tokens = format!(
         "at most {} tokens each, {share:.0} % of the conversation's {}",
         count(summary.largest_context_tokens as u64),
         count(summary.conversation_tokens as u64)
     );
-    field(out, "contexts", &tokens)?;
-    field(out, "time", &format!("{} for a context (p50): embed, search, pack", milliseconds(summary.context_p50_us)))?;
-    field(out, "file", &bytes(summary.file_bytes))?;
+    field(out, "contexts", &tokens, Style::new())?;
+    let time = format!("{} for a context (p50): embed, search, pack", milliseconds(summary.context_p50_us));
+    field(out, "time", &time, Style::new())?;
+    field(out, "file", &bytes(summary.file_bytes), Style::new())?;
     out.line("")?;
     out.line(out.bold("  Try next"))?;
     let (path, scope) = (quoted(&place.path), quoted(Path::new(&scope.to_string())));
@@ -165,12 +165,37 @@ fn heading(out: &mut Output, text: &str) -> io::Result<()> {
 }
 
 fn paragraph(out: &mut Output, text: &str) -> io::Result<()> {
-    let lines = wrap(text, out.width.min(100).saturating_sub(2), usize::MAX);
-    lines.iter().try_for_each(|line| out.line(format!("  {line}")))
+    indented(out, text, 2, Style::new())
 }
 
-fn field(out: &mut Output, name: &str, value: &str) -> io::Result<()> {
-    out.line(format!("  {} {value}", out.dim(pad(name, 9))))
+fn indented(out: &mut Output, text: &str, indent: usize, style: Style) -> io::Result<()> {
+    let lines = wrap(text, out.width.min(100).saturating_sub(indent), usize::MAX);
+    lines.iter().try_for_each(|line| out.line(format!("{:indent$}{}", "", out.paint(style, line))))
+}
+
+fn done_line(out: &mut Output, text: &str) -> io::Result<()> {
+    labelled(out, "✓", 1, style::GOOD, text, Style::new())
+}
+
+fn field(out: &mut Output, name: &str, value: &str, style: Style) -> io::Result<()> {
+    labelled(out, name, 9, style::DIM, value, style)
+}
+
+/// A text beside a label of so many columns; further lines of it stand below the first.
+fn labelled(
+    out: &mut Output,
+    label: &str,
+    columns: usize,
+    label_style: Style,
+    text: &str,
+    style: Style,
+) -> io::Result<()> {
+    let lines = wrap(&safe_line(text), out.width.min(100).saturating_sub(columns + 3), usize::MAX);
+    for (at, line) in lines.iter().enumerate() {
+        let label = pad(if at == 0 { label } else { "" }, columns);
+        out.line(format!("  {} {}", out.paint(label_style, label), out.paint(style, line)))?;
+    }
+    Ok(())
 }
 
 /// A path as a shell takes it.
