@@ -84,7 +84,12 @@ pub(crate) fn session_names(memory: &ContextManager) -> Result<HashMap<SessionId
     Ok(memory.sessions()?.into_iter().filter_map(|session| Some((session.id, session.name?))).collect())
 }
 
-/// A scope as a person reads it.
+/// A scope in a field or column of its own.
+pub(crate) fn bare_scope_name(scope: &Scope) -> String {
+    if *scope == Scope::default() { "(unnamed)".to_owned() } else { scope.to_string() }
+}
+
+/// A scope in a sentence.
 pub(crate) fn scope_name(scope: &Scope) -> String {
     if *scope == Scope::default() { "the unnamed scope".to_owned() } else { format!("scope {scope}") }
 }

@@ -18,12 +18,14 @@ Exit codes:
   4  the memory file is damaged
 
 Environment:
-  MNEMON_DB, MNEMON_SCOPE, MNEMON_SESSION, MNEMON_CONFIG stand for the options of these names. Every setting of the
-  config file has a variable too, such as MNEMON_PROMPT_TOKEN_BUDGET. NO_COLOR turns colours off.
+  MNEMON_DB, MNEMON_SCOPE, MNEMON_SESSION and MNEMON_CONFIG stand for the options of these names.
+  Every setting of the config file has a variable too, such as MNEMON_PROMPT_TOKEN_BUDGET.
+  NO_COLOR turns colours off.
 
 Output:
-  With --json, a command writes one JSON document to standard output, and an error to standard error as
-  {\"error\": {\"message\", \"causes\", \"hint\"}}. `export` always writes one JSON object a line.";
+  With --json, a command writes one JSON document to standard output, and an error to standard
+  error as {\"error\": {\"message\", \"causes\", \"hint\"}}. `export` always writes one JSON object
+  a line.";
 
 /// Long-term memory for agents: remembers every conversation, builds the next prompt under a token budget
 #[derive(Debug, Parser)]
@@ -57,7 +59,7 @@ pub(crate) struct Global {
     /// Write JSON
     #[arg(long, global = true)]
     pub(crate) json: bool,
-    /// When to use colours
+    /// When to use colours; auto is on a terminal, unless NO_COLOR is set
     #[arg(long, global = true, value_name = "WHEN", default_value = "auto")]
     pub(crate) color: Color,
     /// Write only what was asked for: no confirmations, no progress
@@ -67,7 +69,6 @@ pub(crate) struct Global {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Color {
-    /// On a terminal that has them, unless NO_COLOR is set
     Auto,
     Always,
     Never,

@@ -5,13 +5,13 @@ use std::io;
 use std::path::PathBuf;
 
 use mnemon::embed::{LocateOptions, ModelSource, SentenceTransformer, locate};
-use mnemon::{ContextManager, Damage, Embedder, Purpose};
+use mnemon::{ContextManager, Damage, Embedded, Embedder, Progress, Purpose, Step};
 use serde::Serialize;
 
 use crate::app::{App, Need};
 use crate::args::Doctor;
 use crate::error::{CliError, Outcome};
-use crate::output::{Output, bytes, count, milliseconds, plural, safe_line, style};
+use crate::output::{ImportProgress, Output, bytes, count, milliseconds, plural, safe_line, style};
 use crate::place;
 
 /// Everything that was looked at.
@@ -22,9 +22,10 @@ struct Report {
     tokenizer: Tokenizer,
     config: Option<PathBuf>,
     damage: Vec<Damage>,
-    /// Memories of the whole file, and those without a vector of the model.
+    /// Memories of the whole file.
     memories: u64,
-    without_vector: u64,
+    /// Those without a vector of the model, where there is one.
+    without_vector: Option<u64>,
     /// Memories that were embedded now, with `--fix`.
     embedded: u64,
 }
@@ -67,8 +68,9 @@ pub(crate) fn run(app: &mut App, args: &Doctor) -> Result<Outcome, CliError> {
     let need = if args.fix { Need::Write } else { Need::Read };
     let memory = if model.problem.is_none() { app.open(need)? } else { app.open_without_model(need)? };
     let damage = memory.check()?;
-    let embedded = if args.fix && damage.is_empty() { memory.maintain(&mut |_| true)?.embedded } else { 0 };
-    let (memories, without_vector, scopes) = coverage(&memory)?;
+    let embedded = if args.fix && damage.is_empty() { embed(app, &memory)? } else { 0 };
+    let (memories, without, scopes) = coverage(&memory)?;
+    let without_vector = model.problem.is_none().then_some(without);
     let store = memory.get_stats()?.store;
     let file = File {
         path,
@@ -121,6 +123,17 @@ fn look_at_model(app: &App) -> Model {
 fn look_at_tokenizer(app: &App) -> Tokenizer {
     let name = app.config.tokenizer.to_string();
     Tokenizer { name, problem: app.config.tokenizer.resolve().err().map(|error| whole(&error)) }
+}
+
+/// Embeds what has no vector; how many memories that were.
+fn embed(app: &App, memory: &ContextManager) -> Result<u64, CliError> {
+    let mut shown = ImportProgress::new(&app.out);
+    let maintained = memory.maintain(&mut |Embedded { done, total }| {
+        shown.update(Progress { step: Step::Embed, done, total });
+        true
+    });
+    shown.end();
+    Ok(maintained?.embedded)
 }
 
 /// Memories of all scopes, those without a vector, and how many scopes there are.
@@ -177,12 +190,17 @@ fn show(out: &mut Output, report: &Report) -> io::Result<()> {
     if report.embedded > 0 {
         line(out, Health::Good, &format!("embedded   {}", plural(report.embedded, "memory", "memories")))?;
     }
-    if report.without_vector > 0 {
-        let number = count(report.without_vector);
-        let advice = if report.model.problem.is_none() { "; `mnemon doctor --fix` embeds them" } else { "" };
-        line(out, Health::Warn, &format!("vectors    {number} of {} have none{advice}", count(report.memories)))
-    } else {
-        line(out, Health::Good, "vectors    every memory has one")
+    match report.without_vector {
+        None => Ok(()),
+        Some(0) => line(out, Health::Good, "vectors    every memory has one"),
+        Some(number) => {
+            let (number, all) = (count(number), count(report.memories));
+            line(
+                out,
+                Health::Warn,
+                &format!("vectors    {number} of {all} have none; `mnemon doctor --fix` embeds them"),
+            )
+        }
     }
 }
 

@@ -1,7 +1,9 @@
 //! `mnemon export`
 
+use std::collections::HashMap;
+
 use mnemon::import::jsonl;
-use mnemon::{ListFilter, Memory};
+use mnemon::{ListFilter, Memory, SessionId};
 
 use crate::app::{App, Need};
 use crate::error::{CliError, Outcome};
@@ -11,11 +13,14 @@ pub(crate) fn run(app: &mut App) -> Result<Outcome, CliError> {
     let memory = app.open_without_model(Need::Read)?;
     let sessions = memory.sessions()?;
     let all = memory.list(&ListFilter { limit: usize::MAX, ..ListFilter::default() })?;
-    let session_of = |memory: &Memory| memory.turn.as_ref().map(|turn| turn.session);
+    let mut turns_of: HashMap<SessionId, Vec<&Memory>> = HashMap::new();
+    for (memory, turn) in all.iter().filter_map(|memory| Some((memory, memory.turn.as_ref()?))) {
+        turns_of.entry(turn.session).or_default().push(memory);
+    }
     let mut line = Vec::new();
     for session in &sessions {
         jsonl::write_session(&mut line, session)?;
-        let mut turns: Vec<&Memory> = all.iter().filter(|memory| session_of(memory) == Some(session.id)).collect();
+        let mut turns = turns_of.remove(&session.id).unwrap_or_default();
         turns.sort_by_key(|memory| memory.turn.as_ref().map(|turn| turn.position));
         for turn in turns {
             jsonl::write_memory(&mut line, turn, session.name.as_deref())?;

@@ -52,7 +52,8 @@ pub(crate) fn run(app: &mut App, args: &List) -> Result<Outcome, CliError> {
     } else if (memories.len() as u64) < total {
         let shown = count(memories.len() as u64);
         let total = plural(total, "memory", "memories");
-        out.say(out.dim(format!("{shown} of {total} in {}; --offset and --limit show others", safe_line(&scope))))?;
+        let line = format!("{shown} of {total} in {}; --offset, --limit", safe_line(&scope));
+        out.say(out.dim(cut(&line, out.width)))?;
     }
     Ok(Outcome::Done)
 }

@@ -1,15 +1,15 @@
 //! `mnemon scopes`
 
-use mnemon::Scope;
 use serde_json::{Value, json};
 
-use crate::app::{App, Need};
+use crate::app::{App, Need, bare_scope_name};
 use crate::error::{CliError, Outcome};
 use crate::output::{count, pad_left, remark, safe_line, style};
 
 pub(crate) fn run(app: &mut App) -> Result<Outcome, CliError> {
     let memory = app.open_without_model(Need::Read)?;
-    let scopes = memory.scopes()?;
+    let mut scopes = memory.scopes()?;
+    scopes.sort();
     let out = &mut app.out;
     if out.is_json {
         let scopes: Vec<Value> =
@@ -21,7 +21,7 @@ pub(crate) fn run(app: &mut App) -> Result<Outcome, CliError> {
         remark(out, "nothing was ever stored in this file");
     }
     for (scope, memories) in scopes {
-        let name = if scope == Scope::default() { "(unnamed)".to_owned() } else { safe_line(&scope.to_string()) };
+        let name = safe_line(&bare_scope_name(&scope));
         out.line(format!("{}  {}", pad_left(&count(memories), 10), out.paint(style::NAME, name)))?;
     }
     Ok(Outcome::Done)

@@ -1,6 +1,6 @@
 //! `mnemon show`
 
-use crate::app::{App, Need, scope_name, session_names};
+use crate::app::{App, Need, bare_scope_name, scope_name, session_names};
 use crate::args::One;
 use crate::error::{CliError, Outcome};
 use crate::output::{minute, safe_block, safe_line, style};
@@ -16,7 +16,7 @@ pub(crate) fn run(app: &mut App, args: &One) -> Result<Outcome, CliError> {
     }
     let names = session_names(&memory)?;
     let mut fields =
-        vec![("id", found.id.to_string()), ("kind", found.kind.to_string()), ("scope", scope_name(&found.scope))];
+        vec![("id", found.id.to_string()), ("kind", found.kind.to_string()), ("scope", bare_scope_name(&found.scope))];
     if let Some(turn) = &found.turn {
         let session = names.get(&turn.session).cloned().unwrap_or_else(|| turn.session.to_string());
         fields.push(("session", format!("{session}, turn {}", turn.position + 1)));

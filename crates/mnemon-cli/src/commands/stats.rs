@@ -5,7 +5,7 @@ use std::io;
 use mnemon::{Session, Stats};
 use serde_json::json;
 
-use crate::app::{App, Need, scope_name};
+use crate::app::{App, Need, bare_scope_name};
 use crate::error::{CliError, Outcome};
 use crate::output::{Output, bytes, count, cut, date, pad, pad_left, plural, safe_line, score_bar, style};
 
@@ -39,7 +39,7 @@ fn show(out: &mut Output, stats: &Stats, sessions: &[Session]) -> io::Result<()>
     }
     let schema = format!("{}, schema {}, SQLite {}", bytes(store.bytes), store.schema_version, store.sqlite_version);
     field(out, "size", schema)?;
-    field(out, "scope", scope_name(&stats.scope))?;
+    field(out, "scope", bare_scope_name(&stats.scope))?;
     let others = store.memories - store.turns.min(store.memories);
     let turns = plural(store.turns, "turn", "turns");
     field(out, "memories", format!("{} ({turns}, {} beside)", count(store.memories), count(others)))?;

@@ -123,7 +123,13 @@ fn show_dropped(out: &mut Output, manifest: &Manifest, packed: &Packed<'_>) -> i
         })
         .collect();
     let total = plural(dropped.len() as u64, "memory", "memories");
-    out.line(out.dim(format!("  left out {total}: {}", why.join(", "))))?;
+    let line = match why.as_slice() {
+        [_] => {
+            format!("  left out {total}, {}", dropped.first().and_then(|item| fate_name(item.fate)).unwrap_or_default())
+        }
+        _ => format!("  left out {total}: {}", why.join(", ")),
+    };
+    out.line(out.dim(line))?;
     if packed.with_dropped { show_table(out, &dropped, packed) } else { Ok(()) }
 }
 

@@ -1,12 +1,13 @@
 //! Progress of long work, on standard error, and only where that is a terminal.
 
+use std::fmt::Write;
 use std::io::IsTerminal;
 use std::time::Duration;
 
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use indicatif::{HumanDuration, ProgressBar, ProgressDrawTarget, ProgressState, ProgressStyle};
 use mnemon::{Progress, Step};
 
-use super::Output;
+use super::{Output, count};
 
 /// The two steps of an import as a bar each, the one after the other.
 pub(crate) struct ImportProgress {
@@ -29,8 +30,19 @@ impl ImportProgress {
         if !self.is_shown {
             return;
         }
+        self.show(progress);
+        // The first batch may take a while, and its time is part of the rate.
+        if progress.step == Step::Store && progress.done == progress.total {
+            self.show(Progress { step: Step::Embed, done: 0, ..progress });
+        }
+    }
+
+    fn show(&mut self, progress: Progress) {
         match &self.current {
-            Some((step, bar)) if *step == progress.step => bar.set_position(progress.done),
+            Some((step, bar)) if *step == progress.step => {
+                bar.set_length(progress.total);
+                bar.set_position(progress.done);
+            }
             _ => {
                 self.end();
                 let bar = bar(progress);
@@ -54,10 +66,22 @@ fn bar(progress: Progress) -> ProgressBar {
         Step::Embed => "embedding",
     };
     let bar = ProgressBar::with_draw_target(Some(progress.total), ProgressDrawTarget::stderr());
-    let template = "{prefix:>9} ▕{bar:32}▏ {human_pos} / {human_len}  {per_sec}  {eta} left";
+    let template = "{prefix:>9} ▕{wide_bar}▏ {human_pos} / {human_len}  {rate}{left}";
     let style = ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar());
-    bar.set_style(style.progress_chars("█▉▊▋▌▍▎▏░"));
+    bar.set_style(style.progress_chars("█▉▊▋▌▍▎▏░").with_key("rate", rate).with_key("left", left));
     bar.set_prefix(name);
     bar.enable_steady_tick(Duration::from_millis(250));
     bar
+}
+
+fn rate(state: &ProgressState, out: &mut dyn Write) {
+    // A broken line of progress is not worth an error.
+    let _ = write!(out, "{}/s", count(state.per_sec().round() as u64));
+}
+
+/// Nothing is known before the first batch is done.
+fn left(state: &ProgressState, out: &mut dyn Write) {
+    if state.pos() > 0 {
+        let _ = write!(out, "  {:#} left", HumanDuration(state.eta()));
+    }
 }

@@ -196,7 +196,7 @@ mod tests {
         assert_eq!(wrap("the night bus map", 9, 9), ["the night", "bus map"]);
         assert_eq!(wrap("the night bus map", 9, 1), ["the nigh…"]);
         assert_eq!(wrap("abcdefgh", 3, 9), ["abc", "def", "gh"]);
-        assert_eq!(wrap("日本", 1, 9), ["日", "…"]);
+        assert_eq!(wrap("日本", 1, 9), ["日", "本"]);
         assert_eq!(wrap("  ", 9, 9), Vec::<String>::new());
     }
 

@@ -29,11 +29,12 @@ pub(super) fn title(app: &mut App, place: &Place) -> io::Result<()> {
     heading(out, "remember")?;
     paragraph(
         out,
-        "Nora has talked to an assistant for a year, in 11 sessions. Flats, jobs, plans and a diagnosis change on the \
-         way. Her conversation is part of this program; it is stored and embedded on this machine, with no network.",
+        "Nora has talked to an assistant for a year. Flats, jobs, plans and a diagnosis change on the way. Her conversation is part of this program; it is stored and embedded on this machine, with no network.",
     )?;
-    let kept = if place.is_kept { "" } else { " (goes away at the end; --keep keeps it)" };
-    out.line(out.dim(format!("  file {}{kept}", safe_line(&place.path.display().to_string()))))?;
+    out.line(out.dim(format!("  file {}", safe_line(&place.path.display().to_string()))))?;
+    if !place.is_kept {
+        out.line(out.dim("  which goes away at the end, unless --keep is given"))?;
+    }
     out.flush()
 }
 

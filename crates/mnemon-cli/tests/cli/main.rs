@@ -1,0 +1,11 @@
+//! Runs the built binary as its users do, each test with a folder of its own as home.
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
+
+mod care;
+mod conversations;
+mod demo;
+mod errors;
+mod home;
+mod memories;
+mod processes;
+mod terminal;
