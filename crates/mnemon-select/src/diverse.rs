@@ -66,7 +66,8 @@ pub fn k_means_diverse(rows: ArrayView2<'_, f32>, k: usize, seed: u64) -> Result
 fn centred(rows: ArrayView2<'_, f32>) -> Array2<f32> {
     let largest = rows.iter().fold(0.0f32, |largest, value| largest.max(value.abs()));
     let divisor = if largest > 0.0 { f64::from(largest) } else { 1.0 };
-    let scaled = rows.mapv(|value| f64::from(value) / divisor);
+    // Row after row whatever the layout of the view, because the order of a sum decides its last bits.
+    let scaled = Array2::from_shape_fn(rows.dim(), |at| f64::from(rows[at]) / divisor);
     match scaled.mean_axis(Axis(0)) {
         Some(mean) => (scaled - mean).mapv(|value| value as f32),
         None => Array2::zeros(rows.dim()),
