@@ -204,7 +204,7 @@ pub struct NewMemory {
     pub caption: Option<String>,
     /// Whether it is part of every context.
     pub pinned: bool,
-    /// How much it should stay in the window. Finite; 1 is normal.
+    /// How much it should stay in the window: 1 is normal, infinity keeps it there, NaN is refused.
     pub priority: f32,
     /// Whatever else is known about it.
     pub metadata: Metadata,
@@ -266,7 +266,7 @@ pub struct NewTurn {
     pub text: String,
     /// What an attachment shows, in words.
     pub caption: Option<String>,
-    /// How much it should stay in the window, for the priority policy. Finite; 1 is normal.
+    /// How much it should stay in the window: 1 is normal, infinity keeps it there, NaN is refused.
     pub priority: f32,
     /// Whatever else is known about it.
     pub metadata: Metadata,
