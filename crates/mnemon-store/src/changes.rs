@@ -42,7 +42,7 @@ pub struct Change {
 }
 
 impl Snapshot<'_> {
-    /// The end of the change log. About a microsecond.
+    /// The end of the change log: one row.
     ///
     /// # Errors
     /// When the file cannot be read.

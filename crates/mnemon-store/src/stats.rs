@@ -51,7 +51,7 @@ pub struct Damage {
 }
 
 impl Snapshot<'_> {
-    /// What a scope holds, or the whole file. Counts rows: a few milliseconds for 100,000 memories.
+    /// What a scope holds, or the whole file. Counts rows, so its cost grows with the file.
     ///
     /// # Errors
     /// When the file cannot be read.
@@ -106,7 +106,7 @@ impl Snapshot<'_> {
 }
 
 impl Store {
-    /// Looks for damage in every page, index and reference. Reads the whole file: about a second for 500 MB.
+    /// Looks for damage in every page, index and reference. Reads the whole file.
     ///
     /// # Errors
     /// When the file cannot be read at all; damage that was found is not an error.

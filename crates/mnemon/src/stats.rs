@@ -49,7 +49,7 @@ pub struct LongTermStats {
 }
 
 impl ContextManager {
-    /// What this scope holds, and the file that it is in. Counts rows: some milliseconds for 100,000 memories.
+    /// What this scope holds, and the file that it is in. Counts rows, so its cost grows with the file.
     ///
     /// # Errors
     /// When the file cannot be read.

@@ -111,8 +111,8 @@ impl<'a> RecallQuery<'a> {
 impl LongTerm {
     /// Finds what answers a question. Text without a word or a meaning finds nothing.
     ///
-    /// Cost at 100,000 memories: embedding the question, one vector search, one text search, and about 4 µs for each of
-    /// the 100 to 200 candidates whose vectors and rows are read.
+    /// Cost: embedding the question, one vector search, one text search, the vector of each of the 100 to 200
+    /// candidates, and the rows of the hits.
     ///
     /// # Errors
     /// When the store cannot be read. A model that fails is no error: see [`Recall::degraded`].

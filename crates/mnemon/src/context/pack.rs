@@ -92,7 +92,9 @@ impl<'a> Pack<'a> {
     /// does not fit, the ones before it do not go in either.
     pub(super) fn offer_recent(&mut self, recent: &'a [WindowRow]) {
         let limit = self.used + (self.budget - self.used) / SHARE;
-        self.used += self.heading_of(Block::Recent, recent.is_empty());
+        if !recent.is_empty() {
+            self.used += self.line(render::RECENT);
+        }
         let mut full = false;
         for row in recent.iter().rev() {
             let tokens = self.line(&render::recent_line(&row.memory)) + MESSAGE_FRAME;
@@ -220,13 +222,6 @@ impl<'a> Pack<'a> {
 
     fn is_first(&self, block: Block) -> bool {
         !self.entries.iter().any(|entry| entry.block == block && entry.fate == Fate::Included)
-    }
-
-    fn heading_of(&self, block: Block, empty: bool) -> usize {
-        match block {
-            Block::Recent if !empty => self.line(render::RECENT),
-            _ => 0,
-        }
     }
 
     /// The tokens of a line with its break.
