@@ -1,0 +1,1 @@
+//! Late interaction: the pieces of a question against the pieces of each memory.

@@ -1,0 +1,1 @@
+//! Expressions of time in a question, and the spans of time that they mean.
