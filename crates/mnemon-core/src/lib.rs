@@ -17,6 +17,7 @@ mod embedder;
 mod id;
 mod memory;
 mod scope;
+mod script;
 mod session;
 mod tokens;
 
@@ -25,5 +26,6 @@ pub use id::{IdError, MemoryId, SessionId};
 pub use jiff::Timestamp;
 pub use memory::{Kind, Memory, Metadata, NewMemory, NewTurn, Origin, ParseWordError, Placement, Role, Turn};
 pub use scope::{Scope, ScopeError};
+pub use script::is_unsegmented;
 pub use session::Session;
 pub use tokens::{EstimateCounter, TokenCounter};
