@@ -21,7 +21,7 @@ mod script;
 mod session;
 mod tokens;
 
-pub use embedder::{EmbedError, Embedder, Embeddings, ModelId, Purpose};
+pub use embedder::{EmbedError, Embedder, Embeddings, ModelId, Purpose, TextRun, TokenEmbedder, TokenVectors};
 pub use id::{IdError, MemoryId, SessionId};
 pub use jiff::Timestamp;
 pub use memory::{Kind, Memory, Metadata, NewMemory, NewTurn, Origin, ParseWordError, Placement, Role, Turn};

@@ -39,6 +39,7 @@ mod pooling;
 mod source;
 mod table;
 mod text;
+mod tokens;
 mod transformer;
 mod weights;
 

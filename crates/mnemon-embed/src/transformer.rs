@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use mnemon_core::{EmbedError, Embedder, Embeddings, ModelId, Purpose};
+use mnemon_core::{EmbedError, Embedder, Embeddings, ModelId, Purpose, TokenEmbedder};
 use rayon::prelude::*;
 
 use crate::bert::Bert;
@@ -29,15 +29,15 @@ const MIN_TEXTS_PER_THREAD: usize = 16;
 /// batch by rounding only (a cosine of at least 1 - 1e-5).
 pub struct SentenceTransformer {
     id: ModelId,
-    bert: Bert,
-    reader: Reader,
+    pub(crate) bert: Bert,
+    pub(crate) reader: Reader,
     pieces: WordPieces,
-    pooling: Pooling,
-    normalize: bool,
-    max_pieces: usize,
-    hidden: usize,
-    passage_prompt: String,
-    query_prompt: String,
+    pub(crate) pooling: Pooling,
+    pub(crate) normalize: bool,
+    pub(crate) max_pieces: usize,
+    pub(crate) hidden: usize,
+    pub(crate) passage_prompt: String,
+    pub(crate) query_prompt: String,
 }
 
 impl SentenceTransformer {
@@ -151,7 +151,11 @@ impl Embedder for SentenceTransformer {
     }
 
     fn embed(&self, texts: &[&str], purpose: Purpose) -> Result<Embeddings, EmbedError> {
-        self.run(texts, purpose).map_err(|error| EmbedError { model: self.id.to_string(), source: Box::new(error) })
+        self.run(texts, purpose).map_err(|error| self.failed(error))
+    }
+
+    fn token_embedder(&self) -> Option<&dyn TokenEmbedder> {
+        Some(self)
     }
 }
 
