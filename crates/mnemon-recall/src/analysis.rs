@@ -23,6 +23,10 @@ const HEAD_TERMS: usize = 60;
 /// sentence model reads at once.
 const PASSAGE_CHARS: usize = 700;
 
+/// Long texts are split block by block of this many bytes: the time of the splitter grows with the square of a text that
+/// has no sentences.
+const BLOCK_BYTES: usize = 16 * 1024;
+
 /// Names that only say which side somebody is on. They name nobody.
 const ROLE_NAMES: [&str; 8] = ["user", "assistant", "system", "human", "ai", "bot", "me", "you"];
 
@@ -58,7 +62,7 @@ pub struct Passage<'a> {
 #[must_use]
 pub fn analyse<'a>(source: &Source<'a>) -> Vec<Passage<'a>> {
     let ranges = match source.kind {
-        Kind::Turn => vec![0..source.text.len()],
+        Kind::Turn => vec![whole(source.text)],
         _ => split(source.text),
     };
     // What is not a turn is short, or was split.
@@ -107,11 +111,33 @@ fn passage<'a>(
 fn split(text: &str) -> Vec<Range<usize>> {
     // Bytes are never fewer than characters.
     if text.len() <= PASSAGE_CHARS {
-        return vec![0..text.len()];
+        return vec![whole(text)];
     }
     let splitter = TextSplitter::new(ChunkConfig::new(PASSAGE_CHARS));
-    let ranges: Vec<_> = splitter.chunk_indices(text).map(|(start, chunk)| start..start + chunk.len()).collect();
-    if ranges.is_empty() { vec![0..text.len()] } else { ranges }
+    let mut ranges = Vec::new();
+    let mut rest = whole(text);
+    while !rest.is_empty() {
+        let block = rest.start..block_end(text, rest.start);
+        let chunks = splitter.chunk_indices(text.get(block.clone()).unwrap_or_default());
+        ranges.extend(chunks.map(|(start, chunk)| block.start + start..block.start + start + chunk.len()));
+        rest.start = block.end.max(rest.start + 1);
+    }
+    if ranges.is_empty() { vec![whole(text)] } else { ranges }
+}
+
+/// The end of the block that begins at `start`: behind the last white space that is in reach, else between two
+/// characters.
+fn block_end(text: &str, start: usize) -> usize {
+    let end = text.floor_char_boundary(start.saturating_add(BLOCK_BYTES));
+    if end >= text.len() {
+        return text.len();
+    }
+    let block = text.get(start..end).unwrap_or_default();
+    block.char_indices().rev().find(|(_, c)| c.is_whitespace()).map_or(end, |(at, c)| start + at + c.len_utf8())
+}
+
+fn whole(text: &str) -> Range<usize> {
+    0..text.len()
 }
 
 #[cfg(test)]
@@ -167,6 +193,16 @@ mod tests {
         for n in 0..400 {
             let topic = terms(&format!("topic{n}")).next().unwrap();
             assert!(passages.iter().any(|passage| passage.terms.contains(&topic)), "{n}");
+        }
+    }
+
+    #[test]
+    fn a_text_of_megabytes_without_a_sentence_is_split() {
+        for text in ["x".repeat(1 << 20), "hay ".repeat(1 << 18), "猫".repeat(1 << 18)] {
+            let passages = analyse(&source(Kind::Note, &text));
+            assert!(passages.iter().all(|passage| text[passage.range.clone()].chars().count() <= PASSAGE_CHARS));
+            let kept: usize = passages.iter().map(|passage| passage.range.len()).sum();
+            assert!(kept + passages.len() >= text.len(), "{kept} of {}", text.len());
         }
     }
 

@@ -24,6 +24,10 @@ impl Cues {
     pub const STANDING_ORDER: Self = Self(1 << 5);
     /// It tells a preference.
     pub const PREFERENCE: Self = Self(1 << 6);
+    /// It says that something is not so.
+    pub const NEGATED: Self = Self(1 << 7);
+    /// Its language is one whose cues are known.
+    pub const READABLE: Self = Self(1 << 8);
 
     /// The cues of a text.
     pub(crate) fn of(text: &str) -> Self {
@@ -37,6 +41,8 @@ impl Cues {
             cues.set(Self::FIRST_PERSON, language.first_person.is_match(head));
             cues.set(Self::STANDING_ORDER, language.standing_order.is_match(head));
             cues.set(Self::PREFERENCE, language.preference.is_match(head));
+            cues.set(Self::NEGATED, language.negation.is_match(head));
+            cues.set(Self::READABLE, true);
         }
         cues
     }
@@ -78,16 +84,28 @@ mod tests {
 
     #[test]
     fn a_text_shows_its_cues() {
-        check("", &[]);
-        check("The ferry was late.", &[]);
-        check("Is it? It is.", &[Cues::ASKS]);
+        check("", &[Cues::READABLE]);
+        check("The ferry was late.", &[Cues::READABLE]);
+        check("It isn't late.", &[Cues::READABLE, Cues::NEGATED]);
+        check("Is it? It is.", &[Cues::READABLE, Cues::ASKS]);
         check(
             "We sold three of my boats last week, didn't we? ",
-            &[Cues::ENDS_AS_QUESTION, Cues::ASKS, Cues::TIME, Cues::NUMBER, Cues::FIRST_PERSON],
+            &[
+                Cues::READABLE,
+                Cues::NEGATED,
+                Cues::ENDS_AS_QUESTION,
+                Cues::ASKS,
+                Cues::TIME,
+                Cues::NUMBER,
+                Cues::FIRST_PERSON,
+            ],
         );
-        check("Never use feet. I prefer metres.", &[Cues::STANDING_ORDER, Cues::PREFERENCE, Cues::FIRST_PERSON]);
+        check(
+            "Never use feet. I prefer metres.",
+            &[Cues::READABLE, Cues::NEGATED, Cues::STANDING_ORDER, Cues::PREFERENCE, Cues::FIRST_PERSON],
+        );
         check("你好吗？", &[Cues::ENDS_AS_QUESTION, Cues::ASKS]);
         // Only the head of a long text is read for them.
-        check(&format!("{} I have 3", "and so on ".repeat(200)), &[]);
+        check(&format!("{} I have 3", "and so on ".repeat(200)), &[Cues::READABLE]);
     }
 }

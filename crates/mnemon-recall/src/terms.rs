@@ -10,7 +10,8 @@ use mnemon_core::is_unsegmented;
 
 use crate::language::is_stop_word;
 
-/// A word, stemmed and hashed. Two words that differ have one term about once in a vocabulary of 100,000.
+/// A word, stemmed and hashed. The lowest bit tells numbers from other words; the rest differs for different words, but
+/// for about two pairs in a vocabulary of 100,000.
 pub type Term = u32;
 
 static STEMMER: LazyLock<Stemmer> = LazyLock::new(|| Stemmer::create(Algorithm::English));
@@ -21,12 +22,36 @@ static STEMMER: LazyLock<Stemmer> = LazyLock::new(|| Stemmer::create(Algorithm::
 /// script that writes no spaces becomes its pairs of characters. Question and memory are treated alike whatever their
 /// language, so that a word finds itself in any.
 pub fn terms(text: &str) -> impl Iterator<Item = Term> {
-    words(text).filter(|word| !is_stop_word(word)).map(|word| term(&word))
+    spelled_terms(text).map(|(_, term)| term)
+}
+
+/// The same with the word of each, in lower case.
+pub(crate) fn spelled_terms(text: &str) -> impl Iterator<Item = (String, Term)> {
+    words(text).filter(|word| !is_stop_word(word)).map(|word| {
+        let term = term(&word);
+        (word, term)
+    })
 }
 
 /// The term of one word in lower case.
 pub(crate) fn term(word: &str) -> Term {
-    if word.is_ascii() { hash(&STEMMER.stem(word)) } else { hash(word) }
+    let number = word.chars().any(char::is_numeric);
+    let hash = if word.is_ascii() { hash(&STEMMER.stem(word)) } else { hash(word) };
+    hash & !1 | u32::from(number)
+}
+
+/// Whether the word of a term has digits.
+pub(crate) fn is_number(term: Term) -> bool {
+    term & 1 == 1
+}
+
+/// Whether a piece of a model's vocabulary carries a meaning of its own: it is no stop word, no mark and none of the
+/// pieces that a model puts around a text.
+#[must_use]
+pub fn is_content(piece: &str) -> bool {
+    !(piece.starts_with(['[', '<']) && piece.ends_with([']', '>']))
+        && piece.chars().any(char::is_alphanumeric)
+        && !is_stop_word(piece.trim_start_matches(['Ġ', '▁']))
 }
 
 /// The words of a text in its order, in lower case without accents.
@@ -75,7 +100,7 @@ fn folded(word: &str) -> String {
 }
 
 /// FNV-1a of 32 bits.
-fn hash(word: &str) -> Term {
+fn hash(word: &str) -> u32 {
     word.bytes().fold(0x811c_9dc5, |hash, byte| (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193))
 }
 
@@ -109,5 +134,18 @@ mod tests {
     fn the_hash_is_fnv() {
         assert_eq!(hash(""), 0x811c_9dc5);
         assert_eq!(hash("foobar"), 0xbf9c_f968);
+    }
+
+    #[test]
+    fn pieces_with_a_meaning_are_told() {
+        let meant = ["group", "##ing", "▁Tower", "東", "7"].map(is_content);
+        assert_eq!(meant, [true; 5]);
+        assert_eq!(["[CLS]", "</s>", "the", "▁the", "?", "##'"].map(is_content), [false; 6]);
+    }
+
+    #[test]
+    fn numbers_are_known() {
+        let numbers: Vec<bool> = terms("twelve 12 3rd abc").map(is_number).collect();
+        assert_eq!(numbers, [false, true, true, false]);
     }
 }

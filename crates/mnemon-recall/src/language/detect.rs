@@ -47,7 +47,8 @@ pub(crate) fn is_english(text: &str) -> bool {
         counts.map(|(count, _)| *count).max().unwrap_or(0)
     };
     let (english, other) = (best(true), best(false));
-    english > other || (english == other && english == 0 && ascii)
+    // A tie is one word that two languages share, such as `met`.
+    english >= other && (english > 0 || ascii)
 }
 
 #[cfg(test)]
@@ -59,6 +60,7 @@ mod tests {
         for text in [
             "When did Ann go to the support group?",
             "I prefer tea",
+            "We met last week",
             "Lisbon 2019",
             "my sister's café",
             "What is the Spanish word 'dónde'?",

@@ -11,11 +11,14 @@ pub(super) const DATA: Data = Data {
         hers him his how i if in into is it its just me my of on or our she should so some than that the their them then
         there these they this those to was we were what when where which while who whom why will with would you your
         yours am not no nor too very s t don didn doesn isn wasn m re ve ll d",
+    fillers: "well remember know say said saying told tell again please really also ok okay yes yeah hey oh hi hello anyway
+        actually basically honestly already once more mention mentioned course sure thing think guess mean reminder note",
     time: r"(?i)\b(yesterday|today|tonight|tomorrow|last|next|ago|week|weekend|month|year|monday|tuesday|wednesday|thursday|friday|saturday|sunday|january|february|march|april|june|july|august|september|october|november|december|\d{4}|recently|since|for \w+ years|started|finally|just)\b",
     number: r"(?i)\b(\d+|one|two|three|four|five|six|seven|eight|nine|ten|twice|once|several|couple|few)\b",
     first_person: r"\b(I|I'm|I've|my|we|our)\b",
     standing_order: r"(?i)(?:^|[.!?\n]\s*)(?:please,? )?(?:always|never|from now on|whenever i|when i ask|every time i|remember to|make sure to always|don't ever|do not ever)\b",
     preference: r"(?i)\bI(?:'d| would)? (?:really |always |usually |generally |much |strongly )?(?:prefer|like to|rather)\b|\bmy preference|\bI(?:'m| am) (?:more )?comfortable with\b",
+    negation: r"(?i)\b(?:no|not|never|none|nobody|nothing|neither|nor|without|cannot|no longer)\b|n['’]t\b",
     asks_when: r"(?i)^(?:when|how long|what (?:date|year|month|day)|which (?:year|month|day))",
     asks_quantity: r"(?i)how (?:many|much|often|long)|percentage|what (?:number|score|rate|average)|average",
     about_me: r"(?i)\b(i|i'm|i've|i'd|my|me|mine|myself|we|our|us)\b",

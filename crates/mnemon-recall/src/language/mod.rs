@@ -13,9 +13,13 @@ use regex::Regex;
 
 pub(crate) use detect::is_english;
 
+use crate::terms::{Term, term};
+
 /// The patterns and word lists of one language. A pattern is looked for in a text as it was written.
 pub(crate) struct Language {
     stop_words: HashSet<&'static str>,
+    /// Terms that frame what is said and add nothing to it.
+    fillers: HashSet<Term>,
     /// In a memory: it names a time.
     pub(crate) time: Regex,
     /// In a memory: it names a number.
@@ -26,6 +30,8 @@ pub(crate) struct Language {
     pub(crate) standing_order: Regex,
     /// In a memory of the user: a preference.
     pub(crate) preference: Regex,
+    /// In a memory: it says that something is not so.
+    pub(crate) negation: Regex,
     /// In a question: it asks for a time.
     pub(crate) asks_when: Regex,
     /// In a question: it asks for a quantity.
@@ -49,11 +55,13 @@ impl Language {
     fn new(data: &Data) -> Result<Self, regex::Error> {
         Ok(Self {
             stop_words: data.stop_words.split_ascii_whitespace().collect(),
+            fillers: data.fillers.split_ascii_whitespace().map(term).collect(),
             time: Regex::new(data.time)?,
             number: Regex::new(data.number)?,
             first_person: Regex::new(data.first_person)?,
             standing_order: Regex::new(data.standing_order)?,
             preference: Regex::new(data.preference)?,
+            negation: Regex::new(data.negation)?,
             asks_when: Regex::new(data.asks_when)?,
             asks_quantity: Regex::new(data.asks_quantity)?,
             about_me: Regex::new(data.about_me)?,
@@ -67,11 +75,13 @@ impl Language {
 /// A language as it is written down. Regular expressions in the syntax of the crate `regex`.
 struct Data {
     stop_words: &'static str,
+    fillers: &'static str,
     time: &'static str,
     number: &'static str,
     first_person: &'static str,
     standing_order: &'static str,
     preference: &'static str,
+    negation: &'static str,
     asks_when: &'static str,
     asks_quantity: &'static str,
     about_me: &'static str,
@@ -89,6 +99,11 @@ static ENGLISH: LazyLock<Option<Language>> = LazyLock::new(|| Language::new(&eng
 /// them mean anything elsewhere.
 pub(crate) fn is_stop_word(word: &str) -> bool {
     ENGLISH.as_ref().is_some_and(|english| english.stop_words.contains(word))
+}
+
+/// Whether a term only frames what is said, as "remember" does.
+pub(crate) fn is_filler(term: Term) -> bool {
+    ENGLISH.as_ref().is_some_and(|english| english.fillers.contains(&term))
 }
 
 #[cfg(test)]
@@ -112,6 +127,7 @@ mod tests {
         check(&english.first_person, &["I'm here", "It is my car"], &["It is here", "Iran"]);
         check(&english.standing_order, &["Always use metres.", "Ok. From now on be brief"], &["I always do"]);
         check(&english.preference, &["I'd rather walk", "I really prefer tea"], &["Do you prefer tea?"]);
+        check(&english.negation, &["I do not eat it", "It isn’t here", "No, never"], &["A knot", "Note it"]);
         check(&english.asks_when, &["When did it start?", "How long was it?"], &["Who knows when?"]);
         check(&english.asks_quantity, &["So how many are there?", "What score did it get?"], &["Who is there?"]);
         check(&english.about_me, &["What is my name?", "Where do I live?"], &["Where does Ann live?"]);

@@ -1,0 +1,78 @@
+//! The stages: each measures some features of every candidate, and knows nothing of the others but what it names.
+
+mod cues;
+mod late_interaction;
+mod neighbours;
+mod repetition;
+mod session;
+mod speaker;
+#[cfg(test)]
+pub(crate) mod testing;
+mod text;
+mod time;
+mod vector;
+
+use serde::Serialize;
+
+use crate::features::Features;
+use crate::late::QuestionTokens;
+use crate::pool::{Pool, Statistics};
+use crate::question::Question;
+use crate::weights::Level;
+
+/// What is asked, and of what.
+#[derive(Debug, Clone, Copy)]
+pub struct Scene<'a> {
+    /// The question.
+    pub question: &'a Question,
+    /// Its vector, of unit length, where a model made one.
+    pub vector: Option<&'a [f32]>,
+    /// Its pieces, where the model gives them.
+    pub tokens: Option<&'a QuestionTokens>,
+    /// The candidates and their neighbours.
+    pub pool: &'a Pool,
+    /// The scope as a whole.
+    pub statistics: &'a Statistics,
+    /// How much work to do.
+    pub level: Level,
+    /// Whether the cosines of the model are those that the relevance was fitted for; see
+    /// [`Weights::are_calibrated_for`](crate::Weights::are_calibrated_for).
+    pub calibrated: bool,
+}
+
+/// What the stages found out beside the features: how near anything comes to the question, in absolute terms.
+#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize)]
+pub struct Nearness {
+    /// The largest cosine of the question and a candidate.
+    pub cosine: Option<f32>,
+    /// The largest share of the question's pieces, by weight, that a candidate has, each as far as its cosine goes.
+    pub tokens: Option<f32>,
+    /// The largest share of the question's words, by weight, that a candidate has; names of speakers do not count.
+    /// `None` when the question has no other words.
+    pub words: Option<f32>,
+}
+
+/// A stage of the ranking.
+pub(crate) struct Stage {
+    pub(crate) name: &'static str,
+    pub(crate) measure: fn(&Scene<'_>, &mut Features, &mut Nearness),
+}
+
+/// In the order in which they run: a stage may read what the ones before it measured.
+pub(crate) const STAGES: [Stage; 9] = [
+    Stage { name: "text", measure: text::measure },
+    Stage { name: "vector", measure: vector::measure },
+    Stage { name: "late_interaction", measure: late_interaction::measure },
+    Stage { name: "neighbours", measure: neighbours::measure },
+    Stage { name: "session", measure: session::measure },
+    Stage { name: "speaker", measure: speaker::measure },
+    Stage { name: "time", measure: time::measure },
+    Stage { name: "cues", measure: cues::measure },
+    Stage { name: "repetition", measure: repetition::measure },
+];
+
+/// The inner product, in the best way that the processor has. 0 for vectors of different lengths.
+pub(crate) fn dot(a: &[f32], b: &[f32]) -> f32 {
+    use simsimd::SpatialSimilarity;
+    f32::dot(a, b).map_or(0.0, |dot| dot as f32)
+}

@@ -1,0 +1,61 @@
+//! Small pools for the tests of the stages.
+
+use mnemon_core::{Role, Timestamp};
+
+use super::{Nearness, STAGES, Scene};
+use crate::cues::Cues;
+use crate::features::{Feature, Features};
+use crate::pool::{Member, Pool, Said, Statistics};
+use crate::question::Question;
+use crate::terms::{count_words, terms};
+use crate::weights::Level;
+
+/// A turn of Ann at a place of session 1, that is a candidate.
+pub(crate) fn turn(place: i64, text: &str) -> Member {
+    Member {
+        id: place,
+        run: 1,
+        place,
+        said: Some(Said { role: Role::User, speaker: Some("Ann".into()) }),
+        time: "2021-03-03T16:05:00Z".parse().unwrap(),
+        words: count_words(text) as u32,
+        cues: Cues::of(text),
+        terms: terms(text).collect(),
+        vector: None,
+        tokens: None,
+        candidate: true,
+    }
+}
+
+pub(crate) fn by(role: Role, speaker: Option<&str>, member: Member) -> Member {
+    Member { said: Some(Said { role, speaker: speaker.map(Into::into) }), ..member }
+}
+
+/// What one stage alone measures of each candidate, before it the features of `given`.
+pub(super) fn measured(
+    stage: &str,
+    question: &str,
+    members: Vec<Member>,
+    vector: Option<&[f32]>,
+    given: &[(usize, Feature, f32)],
+) -> (Features, Nearness) {
+    let speakers = ["Ann".to_owned(), "Bo Miller".to_owned()];
+    let question = Question::new(question, &speakers, Timestamp::UNIX_EPOCH);
+    let frequency = |term: &u32| members.iter().filter(|member| member.terms.contains(term)).count() as u64;
+    let statistics =
+        Statistics { passages: members.len() as u64, frequencies: question.terms().iter().map(frequency).collect() };
+    let pool = Pool::new(members);
+    let (question, pool, statistics) = (&question, &pool, &statistics);
+    let scene = Scene { question, vector, tokens: None, pool, statistics, level: Level::Fast, calibrated: false };
+    let mut features = Features::new(pool.candidates().len());
+    given.iter().for_each(|(index, feature, value)| features.set(*index, *feature, *value));
+    let mut nearness = Nearness::default();
+    let stage = STAGES.iter().find(|known| known.name == stage).unwrap();
+    (stage.measure)(&scene, &mut features, &mut nearness);
+    (features, nearness)
+}
+
+/// The values of one feature, rounded to a hundredth.
+pub(super) fn values(features: &Features, feature: Feature) -> Vec<f32> {
+    (0..features.rows().len()).map(|index| (features.get(index, feature) * 100.0).round() / 100.0).collect()
+}
