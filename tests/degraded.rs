@@ -1,6 +1,6 @@
 //! A memory without an embedding model: poorer, told in the manifest, and made up for when a model comes.
 
-use mnemon::{ContextManager, ContextRequest, Degradation};
+use mnemon::{ContextManager, ContextRequest, Degradation, MemoryQuery};
 
 #[test]
 fn a_context_is_built_without_a_model_and_is_better_with_one() {
@@ -37,7 +37,7 @@ fn a_context_is_built_without_a_model_and_is_better_with_one() {
     assert!(context.text().contains("Miso"));
     assert_eq!(memory.maintain(&mut |_| true).unwrap().embedded, 4);
     assert!(cosines(&memory).iter().all(|has| *has));
-    let found = memory.query_memory("kitten jabs", 5).unwrap();
+    let found = memory.query_memory(MemoryQuery::new("kitten jabs").relevance_floor(0.1), 5).unwrap();
     assert!(found.hits.iter().any(|hit| hit.memory.text.starts_with("Feline")), "{found:?}");
 
     // And without it again: the vectors are no trouble.

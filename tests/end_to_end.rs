@@ -3,7 +3,9 @@
 
 mod bad_input;
 mod degraded;
+mod dirty_memory;
 mod kill;
+mod never_said;
 mod process;
 mod processes;
 mod recall_of_nora;

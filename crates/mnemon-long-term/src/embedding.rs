@@ -1,6 +1,6 @@
 //! Calling an embedding model, and believing nothing that comes back before it was checked.
 
-use mnemon_core::{EmbedError, Embedder, Purpose};
+use mnemon_core::{EmbedError, Embedder, ModelId, Purpose, TokenEmbedder, TokenVectors};
 
 /// One vector a text. `None` where the model gave none that can be used; the first reason is kept.
 #[derive(Debug, Default)]
@@ -35,6 +35,30 @@ pub(crate) fn embed(embedder: &dyn Embedder, dimension: usize, texts: &[&str], p
     }
 }
 
+/// The vector of a question, of unit length, and those of its pieces, from one pass of the model. Never fails, as
+/// [`embed`].
+pub(crate) fn embed_question(
+    embedder: &dyn TokenEmbedder,
+    model: &ModelId,
+    dimension: usize,
+    text: &str,
+) -> (Option<Vec<f32>>, Option<TokenVectors>, Option<String>) {
+    let checked = embedder.embed_question(text).map_err(Refused::from).and_then(|(vector, tokens)| {
+        let model = || model.to_string();
+        if vector.len() != dimension {
+            return Err(Refused::Shape { model: model(), expected: 1, dimension, got: 1, width: vector.len() });
+        }
+        Ok((unit(&vector).ok_or_else(|| Refused::Values { model: model() })?, tokens))
+    });
+    match checked {
+        Ok((vector, tokens)) => (Some(vector), Some(tokens), None),
+        Err(problem) => {
+            tracing::warn!(%problem, "embedding the question failed");
+            (None, None, Some(with_causes(&problem)))
+        }
+    }
+}
+
 fn try_embed(embedder: &dyn Embedder, dimension: usize, texts: &[&str], purpose: Purpose) -> Result<Checked, Refused> {
     let batch = embedder.embed(texts, purpose)?;
     if batch.len() != texts.len() || batch.dimension() != dimension {
@@ -61,7 +85,7 @@ fn unit(vector: &[f32]) -> Option<Vec<f32>> {
     usable.then(|| vector.iter().map(|value| (f64::from(*value) / norm) as f32).collect())
 }
 
-fn with_causes(error: &dyn std::error::Error) -> String {
+pub(crate) fn with_causes(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
     let mut cause = error.source();
     while let Some(error) = cause {
@@ -74,7 +98,7 @@ fn with_causes(error: &dyn std::error::Error) -> String {
 
 #[cfg(test)]
 mod tests {
-    use mnemon_core::{Embeddings, ModelId};
+    use mnemon_core::Embeddings;
 
     use super::*;
 

@@ -7,10 +7,10 @@
 //! ```
 //! use std::sync::Arc;
 //! use mnemon_core::{Kind, NewMemory, Scope, Timestamp};
-//! use mnemon_long_term::{Embed, LongTerm, RecallQuery};
+//! use mnemon_long_term::{Embed, Level, LongTerm, RecallQuery};
 //! use mnemon_store::Store;
 //!
-//! let memory = LongTerm::new(Arc::new(Store::open_in_memory()?), None);
+//! let memory = LongTerm::new(Arc::new(Store::open_in_memory()?), None, Level::default());
 //! let scope = Scope::user_scope("ann")?;
 //! memory.add(&scope, &[NewMemory::new(Kind::Fact, "Ann is allergic to peanuts")], Embed::Now, Timestamp::now())?;
 //! let recall = memory.recall(&RecallQuery::new("Is anybody allergic?", &scope, 5))?;
@@ -21,10 +21,19 @@
 mod embedding;
 mod error;
 mod long_term;
+mod neighbours;
 mod passage;
+mod pending;
+mod pieces;
 mod recall;
 mod vector_cache;
 
 pub use error::LongTermError;
-pub use long_term::{Append, Embed, Embedded, LongTerm, Maintenance, Written};
-pub use recall::{Degradation, Hit, Recall, RecallQuery, Signals};
+pub use long_term::{Append, Embed, LongTerm, Written};
+pub use mnemon_recall::{Contribution, Feature, Level, Nearness, ParseLevelError};
+pub use neighbours::Neighbours;
+pub use pending::{Embedded, Maintenance};
+pub use recall::{
+    Degradation, Diversity, Explained, Explanation, Hit, ParseDiversityError, Period, Recall, RecallQuery, Signals,
+    StageTime,
+};

@@ -1,19 +1,17 @@
 //! Long-term memory: writing to it, and keeping its index.
 
-use std::borrow::Cow;
 use std::sync::Arc;
 
-use mnemon_core::{Embedder, Memory, MemoryId, NewMemory, NewTurn, Placement, Purpose, Scope, SessionId, Timestamp};
-use mnemon_index::GraphParams;
-use mnemon_store::{Added, ListFilter, MemoryUpdate, RowId, Store, StoreError, WriteTx};
+use mnemon_core::{
+    Embedder, Memory, MemoryId, NewMemory, NewTurn, Placement, Purpose, Scope, SessionId, Timestamp, TokenVectors,
+};
+use mnemon_recall::{Level, QuestionTokens, Rotation, analyse, is_content};
+use mnemon_store::{Added, ListFilter, MemoryUpdate, RowId, Store, StoreError};
 
-use crate::embedding::{Checked, embed};
+use crate::embedding::{Checked, embed, embed_question};
+use crate::passage::Analysed;
 use crate::vector_cache::VectorCache;
 use crate::{Degradation, LongTermError, passage};
-
-/// How many memories are embedded between two transactions when there are many: enough for a full load of every core,
-/// few enough that a stop loses little work.
-const EMBED_BATCH: usize = 256;
 
 /// Everything that is remembered in one file.
 pub struct LongTerm {
@@ -28,13 +26,32 @@ pub(crate) struct Meaning {
     /// is a model that failed.
     pub(crate) dimension: usize,
     pub(crate) cache: VectorCache,
+    /// How the vectors of pieces are turned before they are coded; `None` when none are kept.
+    pub(crate) pieces: Option<Rotation>,
 }
 
 impl Meaning {
-    fn new(embedder: Arc<dyn Embedder>) -> Result<Self, LongTermError> {
+    fn new(embedder: Arc<dyn Embedder>, level: Level) -> Result<Self, LongTermError> {
         let dimension = embedder.dimension();
         let cache = VectorCache::new(embedder.model().clone(), dimension)?;
-        Ok(Self { embedder, dimension, cache })
+        let pieces = embedder.token_embedder().filter(|_| level == Level::Thorough);
+        let pieces = pieces.map(|pieces| Rotation::new(pieces.dimension()));
+        Ok(Self { embedder, dimension, cache, pieces })
+    }
+
+    /// The vector of a question and its pieces, where the model gives these and they are asked for.
+    pub(crate) fn ask(&self, text: &str, level: Level) -> (Option<Vec<f32>>, Option<QuestionTokens>, Option<String>) {
+        if let (Level::Thorough, Some(embedder), Some(rotation)) = (level, self.embedder.token_embedder(), &self.pieces)
+        {
+            let (vector, tokens, problem) = embed_question(embedder, self.embedder.model(), self.dimension, text);
+            let content = |tokens: &TokenVectors| {
+                let kept = tokens.iter().filter(|(piece, _)| embedder.piece(*piece).is_some_and(is_content));
+                QuestionTokens::new(rotation, kept)
+            };
+            return (vector, tokens.as_ref().map(content), problem);
+        }
+        let mut checked = self.embed(&[text], Purpose::Query);
+        (checked.vectors.pop().flatten(), None, checked.problem)
     }
 
     pub(crate) fn embed(&self, texts: &[&str], purpose: Purpose) -> Checked {
@@ -64,7 +81,8 @@ pub struct Append<'a> {
 /// When something new is embedded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Embed {
-    /// Before it is stored: it can be found by its meaning at once.
+    /// Before it is stored: it can be found by its meaning at once. Of a document of many pages only the first are; the
+    /// others wait as with [`Embed::Later`].
     #[default]
     Now,
     /// By [`LongTerm::embed_pending`]: until then it is found by its words. For imports, which are durable at once this
@@ -77,41 +95,22 @@ pub enum Embed {
 pub struct Written {
     /// One entry for each thing given, in order.
     pub added: Vec<Added>,
-    /// Why some of it has no vector yet, where that is so.
+    /// Why some of it could not be embedded, where that is so.
     pub degraded: Option<Degradation>,
-}
-
-/// How far embedding has come.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Embedded {
-    /// Memories that were embedded now.
-    pub done: u64,
-    /// Memories that had no vector when it began.
-    pub total: u64,
-}
-
-/// What [`LongTerm::maintain`] did.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Maintenance {
-    /// Memories that were embedded.
-    pub embedded: u64,
-    /// Why others could not be.
-    pub degraded: Option<Degradation>,
-    /// Whether the graph over the vectors was built anew.
-    pub graph_built: bool,
 }
 
 impl LongTerm {
     /// Long-term memory over a store, with an embedding model or with text search alone.
     ///
-    /// A model whose dimension cannot be indexed (0, or above 32,768) is left out, as if none was given.
+    /// At [`Level::Thorough`] the vectors of pieces are kept beside those of passages, where the model gives them. A model
+    /// whose dimension cannot be indexed (0, or above 32,768) is left out, as if none was given.
     #[must_use]
-    pub fn new(store: Arc<Store>, embedder: Option<Arc<dyn Embedder>>) -> Self {
+    pub fn new(store: Arc<Store>, embedder: Option<Arc<dyn Embedder>>, level: Level) -> Self {
         let meaning = embedder.and_then(|embedder| {
             let refused = |error: &LongTermError| {
                 tracing::warn!(%error, model = %embedder.model(), "the embedding model cannot be used");
             };
-            Meaning::new(Arc::clone(&embedder)).inspect_err(refused).ok()
+            Meaning::new(Arc::clone(&embedder), level).inspect_err(refused).ok()
         });
         Self { store, meaning }
     }
@@ -150,14 +149,14 @@ impl LongTerm {
         embed: Embed,
         now: Timestamp,
     ) -> Result<Written, LongTermError> {
-        let vectors = self.embed_if(embed, memories.iter().map(passage::of_new));
+        let analysed = Analysed::apart(memories.iter().map(passage::of_new), self.meaning_when(embed));
         let added = self.store.write(|tx| -> Result<_, LongTermError> {
             let added: Vec<Added> =
                 memories.iter().map(|new| tx.add_memory(scope, new, now)).collect::<Result<_, _>>()?;
-            self.put_vectors(tx, &added, &vectors)?;
+            analysed.put(tx, new_rows(&added), self.meaning())?;
             Ok(added)
         })?;
-        Ok(Written { added, degraded: self.why_now(embed, vectors) })
+        Ok(Written { added, degraded: self.why_now(embed, analysed) })
     }
 
     /// Appends turns to a session, all or none.
@@ -165,21 +164,26 @@ impl LongTerm {
     /// # Errors
     /// As [`LongTerm::add`], and when the session is not in the scope.
     pub fn append(&self, append: &Append<'_>) -> Result<Written, LongTermError> {
-        let vectors = self.embed_if(append.embed, append.turns.iter().map(passage::of_turn));
+        let meaning = self.meaning_when(append.embed);
+        let before = match meaning.filter(|meaning| meaning.pieces.is_some()) {
+            Some(_) => self.last_turn(append.scope, append.session)?,
+            None => None,
+        };
+        let analysed = Analysed::in_a_row(append.turns.iter().map(passage::of_turn), before.as_deref(), meaning);
         let added = self.store.write(|tx| -> Result<_, LongTermError> {
             let scope = tx.ensure_scope(append.scope)?;
             let mut added = Vec::with_capacity(append.turns.len());
             for turn in append.turns {
                 added.push(tx.add_turn(scope, append.session, turn, append.placement, append.now)?);
             }
-            self.put_vectors(tx, &added, &vectors)?;
+            analysed.put(tx, new_rows(&added), self.meaning())?;
             tx.touch_window(append.accessed, append.now)?;
             Ok(added)
         })?;
-        Ok(Written { added, degraded: self.why_now(append.embed, vectors) })
+        Ok(Written { added, degraded: self.why_now(append.embed, analysed) })
     }
 
-    /// Changes a memory. Another text gets another vector in the same transaction.
+    /// Changes a memory. Another text gets other passages and vectors in the same transaction.
     ///
     /// # Errors
     /// When the memory is not in the scope, when the store refuses the change or cannot be written.
@@ -191,22 +195,18 @@ impl LongTerm {
         now: Timestamp,
     ) -> Result<Option<Degradation>, LongTermError> {
         let old = self.get(scope, id)?.ok_or(StoreError::NoMemory { id })?;
-        let vectors = match &update.text {
-            Some(text) if *text != old.text => {
-                let new = Memory { text: text.clone(), ..old };
-                self.embed_if(Embed::Now, [passage::of_memory(&new)].into_iter())
-            }
-            _ => Checked::default(),
-        };
+        let is_other = update.text.as_ref().is_some_and(|text| *text != old.text);
+        let new = update.text.clone().map(|text| Memory { text, ..old });
+        let analysed = Analysed::apart(new.iter().map(passage::of_memory), self.meaning().filter(|_| is_other));
         let changed = self.store.write(|tx| -> Result<_, LongTermError> {
             let scope = tx.ensure_scope(scope)?;
             let (row, changed) = tx.update(scope, id, update, now)?;
             if changed {
-                self.put_vectors(tx, &[Added { row, id, is_new: true }], &vectors)?;
+                analysed.put(tx, std::iter::once(Some(row)), self.meaning())?;
             }
             Ok(changed)
         })?;
-        Ok(if changed { self.why(vectors) } else { None })
+        Ok(if changed { self.why(analysed.problem()) } else { None })
     }
 
     /// Deletes a memory.
@@ -264,119 +264,36 @@ impl LongTerm {
         })
     }
 
-    /// Embeds every memory of the file that has no vector of the current model: after an import, after a change of the
-    /// model, after a model that failed. It may be stopped at any point and called again; several processes may do it
-    /// at once. `progress` is told after each batch; when it returns false the work ends there.
-    ///
-    /// # Errors
-    /// When the store cannot be read or written. A model that fails ends the work and is told in the second value.
-    pub fn embed_pending(
-        &self,
-        progress: &mut dyn FnMut(Embedded) -> bool,
-    ) -> Result<(Embedded, Option<Degradation>), LongTermError> {
-        let Some(meaning) = &self.meaning else {
-            return Ok((Embedded { done: 0, total: 0 }, Some(Degradation::NoModel)));
-        };
-        let dimension = meaning.dimension;
-        let mut after = 0;
-        let mut degraded = None;
-        let total = self.store.read(|snapshot| {
-            let model = snapshot.model(meaning.embedder.model(), dimension)?;
-            snapshot.count_without_vector(model)
-        })?;
-        let mut so_far = Embedded { done: 0, total };
-        loop {
-            let batch = self.store.read(|snapshot| -> Result<_, StoreError> {
-                let model = snapshot.model(meaning.embedder.model(), dimension)?;
-                snapshot.memories(&snapshot.without_vector(model, after, EMBED_BATCH)?)
-            })?;
-            let Some((last, _)) = batch.last() else { break };
-            after = *last;
-            let checked = self.embed_if(Embed::Now, batch.iter().map(|(_, memory)| passage::of_memory(memory)));
-            so_far.done += self.store.write(|tx| self.put_if_unchanged(tx, &batch, &checked))?;
-            let failed = checked.vectors.iter().all(Option::is_none);
-            degraded = degraded.or(self.why(checked));
-            if failed || !progress(so_far) {
-                break;
-            }
-        }
-        Ok((so_far, degraded))
+    /// The model, if now is the time for it.
+    fn meaning_when(&self, embed: Embed) -> Option<&Meaning> {
+        self.meaning.as_ref().filter(|_| embed == Embed::Now)
     }
 
-    /// Does what waits to be done in the background: embeds what has no vector, builds the graph over the vectors when
-    /// they are many. Call it from a thread of your own now and then, or after an import. Queries go on meanwhile.
-    ///
-    /// # Errors
-    /// When the store cannot be read or written.
-    pub fn maintain(&self, progress: &mut dyn FnMut(Embedded) -> bool) -> Result<Maintenance, LongTermError> {
-        let (embedded, degraded) = self.embed_pending(progress)?;
-        let mut graph_built = false;
-        if let Some(meaning) = &self.meaning {
-            self.store.read(|snapshot| meaning.cache.at(snapshot, 0, |_, _| Ok(())).map(|_| ()))?;
-            graph_built = meaning.cache.build_graph(GraphParams::default())?;
-        }
-        Ok(Maintenance { embedded: embedded.done, degraded, graph_built })
+    /// What of the last turn of a session is embedded: the turns that follow are read with it in view.
+    fn last_turn(&self, scope: &Scope, session: SessionId) -> Result<Option<String>, LongTermError> {
+        let last = ListFilter { session: Some(session), limit: 1, newest_first: true, ..ListFilter::default() };
+        let turn = self.list(scope, &last)?.pop();
+        Ok(turn.and_then(|turn| Some(analyse(&passage::of_memory(&turn)).pop()?.embedded.into_owned())))
     }
 
-    /// One vector a passage, or none of them when it is not the time or there is no model.
-    fn embed_if<'a>(&self, when: Embed, passages: impl Iterator<Item = Cow<'a, str>>) -> Checked {
-        match (&self.meaning, when) {
-            (Some(meaning), Embed::Now) => {
-                let passages: Vec<_> = passages.collect();
-                let texts: Vec<&str> = passages.iter().map(AsRef::as_ref).collect();
-                meaning.embed(&texts, Purpose::Passage)
-            }
-            _ => Checked::default(),
-        }
-    }
-
-    fn put_vectors(&self, tx: &WriteTx<'_>, added: &[Added], checked: &Checked) -> Result<(), StoreError> {
-        let Some(meaning) = &self.meaning else { return Ok(()) };
-        let pairs = added.iter().zip(&checked.vectors);
-        let new: Vec<(RowId, &Vec<f32>)> =
-            pairs.filter(|(added, _)| added.is_new).filter_map(|(a, v)| Some((a.row, v.as_ref()?))).collect();
-        if new.is_empty() {
-            return Ok(());
-        }
-        let model = tx.ensure_model(meaning.embedder.model(), meaning.dimension)?;
-        new.into_iter().try_for_each(|(row, vector)| tx.put_vector(model, row, vector))
-    }
-
-    /// Somebody may have changed a memory while it was embedded; its new text is embedded another time.
-    fn put_if_unchanged(
-        &self,
-        tx: &WriteTx<'_>,
-        batch: &[(RowId, Memory)],
-        checked: &Checked,
-    ) -> Result<u64, StoreError> {
-        let rows: Vec<RowId> = batch.iter().map(|(row, _)| *row).collect();
-        let now = tx.memories(&rows)?;
-        let mut now = now.iter().peekable();
-        let (mut added, mut vectors) = (Vec::new(), Vec::new());
-        for ((row, before), vector) in batch.iter().zip(&checked.vectors) {
-            let Some((_, memory)) = now.next_if(|(current, _)| current == row) else { continue };
-            if vector.is_some() && passage::of_memory(memory) == passage::of_memory(before) {
-                added.push(Added { row: *row, id: memory.id, is_new: true });
-                vectors.push(vector.clone());
-            }
-        }
-        self.put_vectors(tx, &added, &Checked { vectors, problem: None })?;
-        Ok(added.len() as u64)
-    }
-
-    fn why_now(&self, when: Embed, checked: Checked) -> Option<Degradation> {
+    fn why_now(&self, when: Embed, analysed: Analysed<'_>) -> Option<Degradation> {
         match when {
-            Embed::Now => self.why(checked),
+            Embed::Now => self.why(analysed.problem()),
             Embed::Later => None,
         }
     }
 
-    fn why(&self, checked: Checked) -> Option<Degradation> {
+    pub(crate) fn why(&self, problem: Option<String>) -> Option<Degradation> {
         match &self.meaning {
             None => Some(Degradation::NoModel),
-            Some(_) => checked.problem.map(|problem| Degradation::ModelFailed { problem }),
+            Some(_) => problem.map(|problem| Degradation::ModelFailed { problem }),
         }
     }
+}
+
+/// The rows of what was not stored before.
+fn new_rows(added: &[Added]) -> impl Iterator<Item = Option<RowId>> {
+    added.iter().map(|added| Some(added.row).filter(|_| added.is_new))
 }
 
 impl std::fmt::Debug for LongTerm {

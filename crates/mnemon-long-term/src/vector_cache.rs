@@ -1,4 +1,4 @@
-//! The vector index in memory, kept in step with the store.
+//! The vector index of passages in memory, kept in step with the store.
 
 use std::sync::{PoisonError, RwLock};
 
@@ -107,7 +107,7 @@ impl VectorCache {
                     for change in changes {
                         match change.op {
                             ChangeOp::VectorStored if model.is(change.model_id) => {
-                                // The row is read as it is now; a later entry of the log may have taken it away.
+                                // The passage is read as it is now; a later entry of the log may have taken it away.
                                 if snapshot.read_vector(model, change.row, &mut vector)?
                                     && let Some(partition) = snapshot.partition_of(change.row)?
                                 {
@@ -117,17 +117,14 @@ impl VectorCache {
                             ChangeOp::VectorDropped if model.is(change.model_id) => {
                                 state.index.remove(change.row);
                             }
-                            ChangeOp::Deleted => {
-                                state.index.remove(change.row);
-                            }
                             _ => {}
                         }
                     }
                 }
                 None => {
                     state.index = VectorIndex::new(self.dimension)?;
-                    snapshot.each_vector(model, |row, partition, vector| -> Result<(), LongTermError> {
-                        Ok(state.index.insert(row, partition, vector)?)
+                    snapshot.each_vector(model, |passage, partition, vector| -> Result<(), LongTermError> {
+                        Ok(state.index.insert(passage, partition, vector)?)
                     })?;
                 }
             }

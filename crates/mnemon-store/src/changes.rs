@@ -22,9 +22,9 @@ pub enum ChangeOp {
     Changed,
     /// A memory was deleted.
     Deleted,
-    /// A vector was stored for a memory.
+    /// A vector was stored for a passage.
     VectorStored,
-    /// A vector of a memory was dropped.
+    /// A vector of a passage was dropped, because of the passage or of another vector for it.
     VectorDropped,
 }
 
@@ -35,7 +35,7 @@ pub struct Change {
     pub seq: i64,
     /// What happened.
     pub op: ChangeOp,
-    /// To which memory.
+    /// To which row: a memory, or the passage of a vector.
     pub row: RowId,
     /// Of which model, for vectors: compare with [`ModelRow::is`](crate::ModelRow::is).
     pub model_id: Option<i64>,
@@ -69,7 +69,8 @@ impl Snapshot<'_> {
                 return Ok(None);
             }
         } else {
-            // AUTOINCREMENT counts from 1 without gaps at the start, so a log that begins later was cut.
+            // AUTOINCREMENT counts from 1, and a file's first change is never taken out of its log, so a log that begins
+            // later was cut.
             let first: Option<i64> =
                 self.conn.prepare_cached("SELECT min(seq) FROM change")?.query_row([], |row| row.get(0))?;
             if first.is_some_and(|first| first > 1) {
@@ -77,7 +78,7 @@ impl Snapshot<'_> {
             }
         }
         let mut statement =
-            self.conn.prepare_cached("SELECT seq, op, memory_id, model_id FROM change WHERE seq > ?1 ORDER BY seq")?;
+            self.conn.prepare_cached("SELECT seq, op, row_id, model_id FROM change WHERE seq > ?1 ORDER BY seq")?;
         let mut rows = statement.query(params![known.seq])?;
         let mut changes = Vec::new();
         while let Some(row) = rows.next()? {

@@ -12,8 +12,8 @@ use crate::{Durability, StoreError, StoreOptions};
 const JOURNAL_SIZE_LIMIT: i64 = 64 << 20;
 /// SQLite waits this long inside one attempt; the attempts themselves are spread by [`retry_busy`].
 const ATTEMPT: Duration = Duration::from_millis(200);
-/// Statements that a connection keeps prepared. The store has about fifty.
-const STATEMENT_CACHE: usize = 64;
+/// Statements that a connection keeps prepared. The store has about seventy.
+const STATEMENT_CACHE: usize = 96;
 
 pub(crate) fn open(path: &Path, options: &StoreOptions) -> Result<Connection, StoreError> {
     let mut flags = OpenFlags::SQLITE_OPEN_NO_MUTEX;

@@ -4,6 +4,8 @@
 //! CJKAnalyzer does: every word of two characters is one entry, longer words are several. The last character of a run
 //! is indexed alone too, so that a query of one character, asked as a prefix, finds it everywhere.
 
+use mnemon_core::is_unsegmented;
+
 /// A term to search for in the index of grams.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct GramTerm {
@@ -46,24 +48,6 @@ pub(crate) fn gram_terms(query: &str) -> Vec<GramTerm> {
         }
     }
     terms
-}
-
-pub(crate) fn is_unsegmented(c: char) -> bool {
-    matches!(c,
-        '\u{0E00}'..='\u{0EFF}'     // Thai, Lao
-        | '\u{0F00}'..='\u{0FFF}'   // Tibetan
-        | '\u{1000}'..='\u{109F}'   // Myanmar
-        | '\u{1100}'..='\u{11FF}'   // Hangul letters
-        | '\u{1780}'..='\u{17FF}'   // Khmer
-        | '\u{3005}'..='\u{3007}'   // ideographic marks
-        | '\u{3040}'..='\u{318F}'   // Hiragana, Katakana, Bopomofo, Hangul letters
-        | '\u{31A0}'..='\u{31FF}'
-        | '\u{3400}'..='\u{9FFF}'   // Han
-        | '\u{A960}'..='\u{A97F}'
-        | '\u{AC00}'..='\u{D7FF}'   // Hangul syllables
-        | '\u{F900}'..='\u{FAFF}'
-        | '\u{FF66}'..='\u{FFDC}'   // half-width forms
-        | '\u{20000}'..='\u{3FFFF}')
 }
 
 fn is_word(c: char) -> bool {

@@ -27,6 +27,8 @@ mod error;
 mod grams;
 mod memories;
 mod options;
+mod passages;
+mod postings;
 mod schema;
 mod scopes;
 mod sessions;
@@ -41,6 +43,8 @@ pub use changes::{Change, ChangeOp, Head};
 pub use error::StoreError;
 pub use memories::{Added, ListFilter, MemoryUpdate};
 pub use options::{Durability, ParseDurabilityError, StoreOptions};
+pub use passages::{NewPassage, PassageRow};
+pub use postings::TermHit;
 pub use schema::{MIN_SQLITE_VERSION, SCHEMA_VERSION};
 pub use scopes::ScopeRow;
 pub use sessions::NewSession;
@@ -53,3 +57,6 @@ pub use window::WindowRow;
 
 /// The number of a row. Unlike an id it means something in one file only; it is never used again for another row.
 pub type RowId = i64;
+
+/// The number of a passage: a row of its own, never used again for another one.
+pub type PassageId = i64;

@@ -53,7 +53,7 @@ impl Default for ListFilter {
 /// What of a memory to change. `None` leaves a field as it is.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct MemoryUpdate {
-    /// Another text. Vectors of the old text are dropped.
+    /// Another text. The passages of the old text are dropped with their vectors.
     pub text: Option<String>,
     /// Other metadata, in place of all there was.
     pub metadata: Option<Metadata>,
@@ -311,8 +311,8 @@ impl WriteTx<'_> {
         Ok(Added { row, id, is_new: true })
     }
 
-    /// Changes a memory of this scope. Returns its row and whether its text is another one now: then its vectors are
-    /// gone and it has to be embedded again.
+    /// Changes a memory of this scope. Returns its row and whether its text is another one now: then its passages
+    /// are gone, and it has none until [`WriteTx::put_passages`].
     ///
     /// # Errors
     /// [`StoreError::NoMemory`]; otherwise as [`WriteTx::add_memory`].
@@ -346,7 +346,6 @@ impl WriteTx<'_> {
             .execute(params![row, text])?
             > 0;
         if changed {
-            self.conn.prepare_cached("DELETE FROM vector WHERE memory_id = ?1")?.execute([row])?;
             self.conn.prepare_cached("DELETE FROM memory_grams WHERE rowid = ?1")?.execute([row])?;
             let (caption, speaker): (Option<String>, Option<String>) = self
                 .conn
@@ -357,7 +356,7 @@ impl WriteTx<'_> {
         Ok((row, changed))
     }
 
-    /// Deletes a memory of this scope: its row, its text index, its vectors, its place in the window.
+    /// Deletes a memory of this scope: its row, its text index, its passages with their vectors, its place in the window.
     ///
     /// # Errors
     /// [`StoreError::NoMemory`], and when the file cannot be written.

@@ -19,7 +19,8 @@ pub const SCHEMA_VERSION: i64 = MIGRATIONS.len() as i64;
 pub const MIN_SQLITE_VERSION: &str = "3.51.3";
 const MIN_SQLITE_NUMBER: i32 = 3_051_003;
 
-const MIGRATIONS: &[M<'static>] = &[M::up(include_str!("migrations/0001_first.sql"))];
+const MIGRATIONS: &[M<'static>] =
+    &[M::up(include_str!("migrations/0001_first.sql")), M::up(include_str!("migrations/0002_passages.sql"))];
 
 pub(crate) fn check_sqlite_version() -> Result<(), StoreError> {
     if rusqlite::version_number() < MIN_SQLITE_NUMBER {
@@ -88,7 +89,10 @@ fn try_prepare(conn: &mut Connection, path: &Path, read_only: bool) -> Result<()
 
 #[cfg(test)]
 mod tests {
+    use mnemon_core::{ModelId, Scope, Timestamp};
+
     use super::*;
+    use crate::{ChangeOp, Head, MemoryUpdate, NewPassage, Store, StoreOptions, TextQuery, WriteTx};
 
     #[test]
     fn the_migrations_build_the_schema() {
@@ -112,5 +116,74 @@ mod tests {
             .collect::<Result<_, _>>()
             .unwrap();
         assert_eq!(loose, Vec::<String>::new());
+    }
+
+    /// A file of the first schema as its Mnemon left it: two scopes, a session, a vector, and what the log says of them.
+    fn first_schema(path: &Path) {
+        let mut conn = Connection::open(path).unwrap();
+        conn.pragma_update(None, "application_id", APPLICATION_ID).unwrap();
+        conn.pragma_update(None, "foreign_keys", true).unwrap();
+        Migrations::from_slice(&MIGRATIONS[..1]).to_latest(&mut conn).unwrap();
+        conn.execute_batch(
+            "INSERT INTO scope (user, agent, project) VALUES ('ann', '', ''), ('bob', '', '');
+             INSERT INTO session (uid, scope_id, started_at, imported) VALUES (randomblob(16), 1, 0, 0);
+             INSERT INTO memory (uid, scope_id, kind, session_id, position, role, pinned, occurred_at, stored_at,
+                                 updated_at, priority, speaker, text)
+             VALUES (randomblob(16), 1, 1, 1, 0, 1, 0, 5000, 9000, 9000, 1.0, 'Ann', 'the garden is wet'),
+                    (randomblob(16), 1, 3, NULL, NULL, NULL, 1, NULL, 8000, 8000, 1.0, NULL, 'a note on gardens'),
+                    (randomblob(16), 2, 2, NULL, NULL, NULL, 0, NULL, 7000, 7000, 1.0, NULL, 'gardens of bob');
+             INSERT INTO model (name, revision, dtype, dimension) VALUES ('m', '1', 'f32', 1);
+             INSERT INTO vector (memory_id, model_id, data) VALUES (1, 1, x'0000803f'), (3, 1, x'0000803f');
+             DELETE FROM vector WHERE memory_id = 3;",
+        )
+        .unwrap();
+        assert_eq!(user_version(&conn).unwrap(), 1);
+    }
+
+    #[test]
+    fn a_file_of_the_first_schema_keeps_its_memories_and_waits_for_its_passages() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("m.db");
+        first_schema(&path);
+        let read_only = StoreOptions { read_only: true, ..StoreOptions::default() };
+        assert!(matches!(Store::open(&path, read_only), Err(StoreError::Older { found: 1, supported: 2, .. })));
+        let store = Store::open(&path, StoreOptions::default()).unwrap();
+        assert_eq!(store.check().unwrap(), []);
+        let ann = Scope::user_scope("ann").unwrap();
+        let model = ModelId { name: "m".into(), revision: "1".into(), dtype: "f32".into() };
+        let work = |tx: &WriteTx<'_>| -> Result<(), StoreError> {
+            let scope = tx.scope_id(&ann)?.unwrap();
+            let hits = tx.text_search(&TextQuery { text: "garden", scope, limit: 9 })?;
+            let mut rows: Vec<_> = hits.iter().map(|hit| hit.row).collect();
+            rows.sort_unstable();
+            assert_eq!(rows, [1, 2]);
+            assert_eq!(tx.speakers(scope, 9)?, ["Ann"]);
+            assert_eq!(tx.newest_time(scope)?.map(Timestamp::as_millisecond), Some(8000));
+            // A log that was known before the first vector goes on; what was logged of vectors is forgotten.
+            let changes = tx.changes_since(Head::default())?.unwrap();
+            assert_eq!(
+                changes.iter().map(|c| (c.op, c.row)).collect::<Vec<_>>(),
+                [1, 2, 3].map(|r| (ChangeOp::Added, r))
+            );
+            assert_eq!(tx.changes_since(tx.head()?)?, None);
+
+            assert_eq!((tx.without_passages(1, 0, 9)?, tx.count_without_passages(1)?), (vec![1, 2, 3], 3));
+            let model = tx.model(&model, 1)?;
+            assert_eq!((tx.without_vector(model, 0, 9)?, tx.passage_count(scope)?), (vec![], 0));
+            let whole = NewPassage { start: 0, end: 4, words: 4, cues: 0, terms: &[1, 2] };
+            let passages = tx.put_passages(1, 1, &[whole])?;
+            tx.put_vector(model.unwrap(), passages[0], &[1.0])?;
+            assert_eq!((tx.without_passages(1, 0, 9)?, tx.passage_count(scope)?), (vec![2, 3], 1));
+            let (_, old) = tx.update(
+                scope,
+                tx.memories(&[1])?[0].1.id,
+                &MemoryUpdate { text: Some("dry".into()), ..Default::default() },
+                Timestamp::now(),
+            )?;
+            assert!(old && tx.passages(&passages)?.is_empty());
+            Ok(())
+        };
+        store.write(work).unwrap();
+        assert_eq!(store.check().unwrap(), []);
     }
 }

@@ -1,9 +1,10 @@
 //! Scopes as rows.
 
-use mnemon_core::{Scope, ScopeError};
+use mnemon_core::{Scope, ScopeError, Timestamp};
 use rusqlite::{OptionalExtension, params};
 
-use crate::{Snapshot, StoreError, WriteTx};
+use crate::memories::time_from_millis;
+use crate::{RowId, Snapshot, StoreError, WriteTx};
 
 /// The row of a scope. Every query names one: rows of other scopes are excluded in the query itself.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -53,6 +54,42 @@ impl Snapshot<'_> {
             scopes.push((scope, row.get(4)?));
         }
         Ok(scopes)
+    }
+
+    /// The names of those who speak in a scope, in the order of their bytes, at most `limit`. One seek a name.
+    ///
+    /// # Errors
+    /// When the file cannot be read.
+    pub fn speakers(&self, scope: ScopeRow, limit: usize) -> Result<Vec<String>, StoreError> {
+        // The index is not walked: each step jumps to the next name.
+        let mut statement = self.conn.prepare_cached(
+            "WITH RECURSIVE next (name) AS (
+                 SELECT min(speaker) FROM memory WHERE scope_id = ?1 AND speaker IS NOT NULL
+                 UNION ALL
+                 SELECT (SELECT min(speaker) FROM memory WHERE scope_id = ?1 AND speaker > name)
+                 FROM next WHERE name IS NOT NULL
+             )
+             SELECT name FROM next WHERE name IS NOT NULL LIMIT ?2",
+        )?;
+        let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+        let names = statement.query_map([scope.0, limit], |row| row.get(0))?;
+        Ok(names.collect::<Result<_, _>>()?)
+    }
+
+    /// The latest time at which a memory of a scope happened (else was stored). One seek.
+    ///
+    /// # Errors
+    /// When the file cannot be read or the row is damaged.
+    pub fn newest_time(&self, scope: ScopeRow) -> Result<Option<Timestamp>, StoreError> {
+        let newest: Option<(RowId, i64)> = self
+            .conn
+            .prepare_cached(
+                "SELECT id, coalesce(occurred_at, stored_at) FROM memory WHERE scope_id = ?1
+                 ORDER BY coalesce(occurred_at, stored_at) DESC LIMIT 1",
+            )?
+            .query_row([scope.0], |row| Ok((row.get(0)?, row.get(1)?)))
+            .optional()?;
+        newest.map(|(row, millis)| time_from_millis("memory", row, millis)).transpose()
     }
 }
 

@@ -28,8 +28,12 @@ pub struct StoreStats {
     pub turns: u64,
     /// Turns that are active in a window.
     pub window_turns: u64,
-    /// Memories that have a vector, for each model.
+    /// Passages: what is searched. A turn is one, a long document is several.
+    pub passages: u64,
+    /// Memories whose every passage has a vector, for each model.
     pub vectors: Vec<(ModelId, u64)>,
+    /// Memories whose every passage has vectors of its pieces, for each model.
+    pub token_vectors: Vec<(ModelId, u64)>,
 }
 
 /// What is counted.
@@ -44,11 +48,39 @@ pub enum Counted {
 /// Something that is wrong with the file.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
 pub struct Damage {
-    /// Which part: `database`, `foreign keys`, `text index`.
+    /// Which part: `database`, `foreign keys`, `passages`, `text index`.
     pub part: &'static str,
-    /// What SQLite says of it.
+    /// What is wrong.
     pub detail: String,
 }
+
+/// What holds of passages, and how many rows break it.
+const PASSAGE_CHECKS: [(&str, &str); 4] = [
+    (
+        "passages stand in the index of terms",
+        "SELECT count(*) FROM passage WHERE NOT EXISTS
+         (SELECT 1 FROM passage_terms WHERE rowid = (passage.id << 10) | min(1023, length(passage.terms) / 4))",
+    ),
+    (
+        "rows of the index of terms belong to a passage",
+        "SELECT count(*) FROM passage_terms WHERE NOT EXISTS
+         (SELECT 1 FROM passage WHERE id = passage_terms.rowid >> 10)",
+    ),
+    (
+        "scopes count their passages and terms",
+        "SELECT count(*) FROM scope LEFT JOIN (
+             SELECT scope_id, count(*) AS count, sum(length(terms) / 4) AS terms FROM passage GROUP BY scope_id
+         ) AS counted ON counted.scope_id = scope.id
+         WHERE (passages, passage_terms) <> (coalesce(counted.count, 0), coalesce(counted.terms, 0))",
+    ),
+    (
+        "passages have the scope and the place of their memory",
+        "SELECT count(*) FROM passage JOIN memory ON memory.id = passage.memory_id
+         WHERE passage.scope_id <> memory.scope_id OR (run, place) <> (
+             coalesce(2 * session_id, 2 * memory_id + 1), coalesce(position, ordinal)
+         )",
+    ),
+];
 
 impl Snapshot<'_> {
     /// What a scope holds, or the whole file. Counts rows, so its cost grows with the file.
@@ -65,17 +97,6 @@ impl Snapshot<'_> {
         let count = |sql: &str| -> Result<u64, StoreError> {
             Ok(self.conn.prepare_cached(sql)?.query_row([scope], |row| row.get(0))?)
         };
-        let mut models = self.conn.prepare_cached(
-            "SELECT name, revision, dtype, count(memory.id) FROM model
-             LEFT JOIN vector ON vector.model_id = model.id
-             LEFT JOIN memory ON memory.id = vector.memory_id AND (?1 = 0 OR memory.scope_id = ?1)
-             GROUP BY model.id ORDER BY model.id",
-        )?;
-        let vectors = models
-            .query_map([scope], |row| {
-                Ok((ModelId { name: row.get(0)?, revision: row.get(1)?, dtype: row.get(2)? }, row.get(3)?))
-            })?
-            .collect::<Result<_, _>>()?;
         Ok(StoreStats {
             path: store.path().map(ToOwned::to_owned),
             bytes: self.bytes(store)?,
@@ -88,8 +109,27 @@ impl Snapshot<'_> {
             window_turns: count(
                 "SELECT count(*) FROM window JOIN memory ON memory.id = window.memory_id WHERE ?1 = 0 OR scope_id = ?1",
             )?,
-            vectors,
+            passages: count("SELECT coalesce(sum(passages), 0) FROM scope WHERE ?1 = 0 OR id = ?1")?,
+            vectors: self.count_by_model("vector", scope)?,
+            token_vectors: self.count_by_model("token_vector", scope)?,
         })
+    }
+
+    fn count_by_model(&self, table: &'static str, scope: i64) -> Result<Vec<(ModelId, u64)>, StoreError> {
+        let mut models = self.conn.prepare_cached(&format!(
+            "SELECT name, revision, dtype, (
+                 SELECT count(*) FROM (
+                     SELECT 1 FROM passage
+                     LEFT JOIN {table} AS stored ON stored.passage_id = passage.id AND stored.model_id = model.id
+                     WHERE ?1 = 0 OR passage.scope_id = ?1
+                     GROUP BY passage.memory_id HAVING count(*) = count(stored.passage_id)
+                 )
+             ) FROM model ORDER BY model.id"
+        ))?;
+        let counts = models.query_map([scope], |row| {
+            Ok((ModelId { name: row.get(0)?, revision: row.get(1)?, dtype: row.get(2)? }, row.get(3)?))
+        })?;
+        Ok(counts.collect::<Result<_, _>>()?)
     }
 
     fn bytes(&self, store: &Store) -> Result<u64, StoreError> {
@@ -128,6 +168,12 @@ impl Store {
                 let detail = format!("a row of {table} refers to a row of {parent} that is not there");
                 damage.push(Damage { part: "foreign keys", detail });
             }
+            for (expectation, sql) in PASSAGE_CHECKS {
+                let broken: u64 = snapshot.conn.query_row(sql, [], |row| row.get(0))?;
+                if broken > 0 {
+                    damage.push(Damage { part: "passages", detail: format!("{expectation}: {broken} do not") });
+                }
+            }
             Ok(damage)
         })?;
         if !self.is_read_only() {
@@ -135,6 +181,7 @@ impl Store {
             let checked = self.write(|tx| -> Result<(), StoreError> {
                 tx.conn.execute("INSERT INTO memory_words (memory_words, rank) VALUES ('integrity-check', 1)", [])?;
                 tx.conn.execute("INSERT INTO memory_grams (memory_grams) VALUES ('integrity-check')", [])?;
+                tx.conn.execute("INSERT INTO passage_terms (passage_terms) VALUES ('integrity-check')", [])?;
                 Ok(())
             });
             match checked {

@@ -3,9 +3,10 @@
 use std::collections::{HashMap, HashSet};
 use std::sync::LazyLock;
 
+use mnemon_core::is_unsegmented;
 use rusqlite::params;
 
-use crate::grams::{GramTerm, gram_terms, is_unsegmented};
+use crate::grams::{GramTerm, gram_terms};
 use crate::{RowId, ScopeRow, Snapshot, StoreError};
 
 /// More terms than a question has. A pasted page would make the query slow and its ranking no better.

@@ -3,7 +3,7 @@
 use mnemon_core::ModelId;
 use rusqlite::{OptionalExtension, params};
 
-use crate::{RowId, Snapshot, StoreError, WriteTx};
+use crate::{PassageId, Snapshot, StoreError, WriteTx};
 
 /// The row of a model. Vectors are stored and read under one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -40,41 +40,61 @@ impl Snapshot<'_> {
         Ok(id.map(|id| ModelRow { id, dimension }))
     }
 
-    /// Writes the vector of a memory into `vector`; false when there is none.
+    /// Writes the vector of a passage into `vector`; false when there is none.
     ///
     /// # Errors
     /// [`StoreError::BadRow`] when it has another length than the model says, and when the file cannot be read.
-    pub fn read_vector(&self, model: ModelRow, row: RowId, vector: &mut Vec<f32>) -> Result<bool, StoreError> {
+    pub fn read_vector(&self, model: ModelRow, passage: PassageId, vector: &mut Vec<f32>) -> Result<bool, StoreError> {
         let mut statement =
-            self.conn.prepare_cached("SELECT data FROM vector WHERE memory_id = ?1 AND model_id = ?2")?;
-        let mut rows = statement.query(params![row, model.id])?;
+            self.conn.prepare_cached("SELECT data FROM vector WHERE passage_id = ?1 AND model_id = ?2")?;
+        let mut rows = statement.query([passage, model.id])?;
         let Some(found) = rows.next()? else { return Ok(false) };
-        decode(model, row, found.get_ref(0)?.as_blob().map_err(rusqlite::Error::from)?, vector)?;
+        decode(model, passage, found.get_ref(0)?.as_blob().map_err(rusqlite::Error::from)?, vector)?;
         Ok(true)
     }
 
-    /// Every vector of a model, in the order of the rows, with the row and the partition of its scope. `each` may
-    /// stop with an error of its own. Reads all of them: for the first question of a process.
+    /// Writes the vectors of the pieces of a passage into `bytes`, as they were given to
+    /// [`WriteTx::put_token_vectors`]; false when there are none.
+    ///
+    /// # Errors
+    /// When the file cannot be read.
+    pub fn read_token_vectors(
+        &self,
+        model: ModelRow,
+        passage: PassageId,
+        bytes: &mut Vec<u8>,
+    ) -> Result<bool, StoreError> {
+        let mut statement =
+            self.conn.prepare_cached("SELECT data FROM token_vector WHERE passage_id = ?1 AND model_id = ?2")?;
+        let mut rows = statement.query([passage, model.id])?;
+        let Some(found) = rows.next()? else { return Ok(false) };
+        bytes.clear();
+        bytes.extend_from_slice(found.get_ref(0)?.as_blob().map_err(rusqlite::Error::from)?);
+        Ok(true)
+    }
+
+    /// Every vector of a model, in the order of the passages, with the passage and the partition of its scope. `each`
+    /// may stop with an error of its own. Reads all of them: for the first question of a process.
     ///
     /// # Errors
     /// What `each` returns; [`StoreError::BadRow`], and when the file cannot be read.
     pub fn each_vector<E: From<StoreError>>(
         &self,
         model: ModelRow,
-        mut each: impl FnMut(RowId, u32, &[f32]) -> Result<(), E>,
+        mut each: impl FnMut(PassageId, u32, &[f32]) -> Result<(), E>,
     ) -> Result<(), E> {
         let mut statement = self
             .conn
             .prepare_cached(
-                "SELECT vector.memory_id, memory.scope_id, vector.data FROM memory
-                 JOIN vector ON vector.memory_id = memory.id AND vector.model_id = ?1
-                 ORDER BY memory.id",
+                "SELECT passage.id, passage.scope_id, vector.data FROM passage
+                 JOIN vector ON vector.passage_id = passage.id AND vector.model_id = ?1
+                 ORDER BY passage.id",
             )
             .map_err(StoreError::from)?;
         let mut rows = statement.query([model.id]).map_err(StoreError::from)?;
         let mut vector = Vec::with_capacity(model.dimension);
         while let Some(row) = rows.next().map_err(StoreError::from)? {
-            let read = || -> Result<(RowId, i64), rusqlite::Error> { Ok((row.get(0)?, row.get(1)?)) };
+            let read = || -> Result<(PassageId, i64), rusqlite::Error> { Ok((row.get(0)?, row.get(1)?)) };
             let (id, scope) = read().map_err(StoreError::from)?;
             let data = row.get_ref(2).and_then(|data| Ok(data.as_blob()?)).map_err(StoreError::from)?;
             decode(model, id, data, &mut vector)?;
@@ -83,51 +103,87 @@ impl Snapshot<'_> {
         Ok(())
     }
 
-    /// The partition of the scope of a memory; `None` when the memory is gone.
+    /// The partition of the scope of a passage; `None` when the passage is gone.
     ///
     /// # Errors
     /// When the file cannot be read.
-    pub fn partition_of(&self, row: RowId) -> Result<Option<u32>, StoreError> {
+    pub fn partition_of(&self, passage: PassageId) -> Result<Option<u32>, StoreError> {
         Ok(self
             .conn
-            .prepare_cached("SELECT scope_id FROM memory WHERE id = ?1")?
-            .query_row([row], |row| row.get::<_, i64>(0))
+            .prepare_cached("SELECT scope_id FROM passage WHERE id = ?1")?
+            .query_row([passage], |row| row.get::<_, i64>(0))
             .optional()?
             .map(|scope| scope as u32))
     }
 
-    /// How many memories have no vector of this model; of a model that is not known here (`None`) nobody has one.
+    /// How many passages have no vector of this model; of a model that is not known here (`None`) none has one.
     ///
     /// # Errors
     /// When the file cannot be read.
     pub fn count_without_vector(&self, model: Option<ModelRow>) -> Result<u64, StoreError> {
-        Ok(self
-            .conn
-            .prepare_cached(
-                "SELECT count(*) FROM memory
-                 WHERE NOT EXISTS (SELECT 1 FROM vector WHERE memory_id = memory.id AND model_id = ?1)",
-            )?
-            .query_row([model.map_or(0, |model| model.id)], |row| row.get(0))?)
+        self.count_without("vector", model)
     }
 
-    /// Up to `limit` memories after the row `after` that have no vector of this model, in the order of the rows.
+    /// Up to `limit` passages after the id `after` that have no vector of this model, in the order of their ids.
     ///
     /// # Errors
     /// When the file cannot be read.
     pub fn without_vector(
         &self,
         model: Option<ModelRow>,
-        after: RowId,
+        after: PassageId,
         limit: usize,
-    ) -> Result<Vec<RowId>, StoreError> {
-        let mut statement = self.conn.prepare_cached(
-            "SELECT id FROM memory WHERE id > ?2
-             AND NOT EXISTS (SELECT 1 FROM vector WHERE memory_id = memory.id AND model_id = ?1)
-             ORDER BY id LIMIT ?3",
-        )?;
-        let rows =
-            statement.query_map(params![model.map_or(0, |model| model.id), after, limit as i64], |row| row.get(0))?;
-        Ok(rows.collect::<Result<_, _>>()?)
+    ) -> Result<Vec<PassageId>, StoreError> {
+        self.without("vector", model, after, limit)
+    }
+
+    /// How many passages have no vectors of their pieces by this model.
+    ///
+    /// # Errors
+    /// When the file cannot be read.
+    pub fn count_without_token_vectors(&self, model: Option<ModelRow>) -> Result<u64, StoreError> {
+        self.count_without("token_vector", model)
+    }
+
+    /// Up to `limit` passages after the id `after` that have no vectors of their pieces by this model, in the order of
+    /// their ids.
+    ///
+    /// # Errors
+    /// When the file cannot be read.
+    pub fn without_token_vectors(
+        &self,
+        model: Option<ModelRow>,
+        after: PassageId,
+        limit: usize,
+    ) -> Result<Vec<PassageId>, StoreError> {
+        self.without("token_vector", model, after, limit)
+    }
+
+    fn count_without(&self, table: &'static str, model: Option<ModelRow>) -> Result<u64, StoreError> {
+        Ok(self
+            .conn
+            .prepare_cached(&format!(
+                "SELECT count(*) FROM passage
+                 WHERE NOT EXISTS (SELECT 1 FROM {table} WHERE passage_id = passage.id AND model_id = ?1)"
+            ))?
+            .query_row([model.map_or(0, |model| model.id)], |row| row.get(0))?)
+    }
+
+    fn without(
+        &self,
+        table: &'static str,
+        model: Option<ModelRow>,
+        after: PassageId,
+        limit: usize,
+    ) -> Result<Vec<PassageId>, StoreError> {
+        let mut statement = self.conn.prepare_cached(&format!(
+            "SELECT id FROM passage WHERE id > ?2
+             AND NOT EXISTS (SELECT 1 FROM {table} WHERE passage_id = passage.id AND model_id = ?1)
+             ORDER BY id LIMIT ?3"
+        ))?;
+        let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+        let ids = statement.query_map([model.map_or(0, |model| model.id), after, limit], |row| row.get(0))?;
+        Ok(ids.collect::<Result<_, _>>()?)
     }
 }
 
@@ -146,11 +202,12 @@ impl WriteTx<'_> {
         Ok(ModelRow { id: self.conn.last_insert_rowid(), dimension })
     }
 
-    /// Stores the vector of a memory, in place of one that may be there. A memory that is gone by now keeps none.
+    /// Stores the vector of a passage, in place of one that may be there. False when the passage is gone by now: then
+    /// nothing was stored.
     ///
     /// # Errors
     /// [`StoreError::Invalid`] when it has another dimension than the model, and when the file cannot be written.
-    pub fn put_vector(&self, model: ModelRow, row: RowId, vector: &[f32]) -> Result<(), StoreError> {
+    pub fn put_vector(&self, model: ModelRow, passage: PassageId, vector: &[f32]) -> Result<bool, StoreError> {
         if vector.len() != model.dimension {
             return Err(StoreError::Invalid {
                 field: "vector",
@@ -161,18 +218,37 @@ impl WriteTx<'_> {
         let mut data = Vec::with_capacity(vector.len() * 4);
         data.extend(vector.iter().flat_map(|value| value.to_le_bytes()));
         self.conn
-            .prepare_cached("DELETE FROM vector WHERE memory_id = ?1 AND model_id = ?2")?
-            .execute(params![row, model.id])?;
-        self.conn
+            .prepare_cached("DELETE FROM vector WHERE passage_id = ?1 AND model_id = ?2")?
+            .execute([passage, model.id])?;
+        let stored = self
+            .conn
             .prepare_cached(
-                "INSERT INTO vector (memory_id, model_id, data) SELECT id, ?2, ?3 FROM memory WHERE id = ?1",
+                "INSERT INTO vector (passage_id, model_id, data) SELECT id, ?2, ?3 FROM passage WHERE id = ?1",
             )?
-            .execute(params![row, model.id, data])?;
-        Ok(())
+            .execute(params![passage, model.id, data])?;
+        Ok(stored > 0)
+    }
+
+    /// Stores the vectors of the pieces of a passage, in the caller's own code, in place of those that may be there. False
+    /// when the passage is gone by now. The change log does not speak of them: they are read when they are needed.
+    ///
+    /// # Errors
+    /// When the file cannot be written.
+    pub fn put_token_vectors(&self, model: ModelRow, passage: PassageId, bytes: &[u8]) -> Result<bool, StoreError> {
+        self.conn
+            .prepare_cached("DELETE FROM token_vector WHERE passage_id = ?1 AND model_id = ?2")?
+            .execute([passage, model.id])?;
+        let stored = self
+            .conn
+            .prepare_cached(
+                "INSERT INTO token_vector (passage_id, model_id, data) SELECT id, ?2, ?3 FROM passage WHERE id = ?1",
+            )?
+            .execute(params![passage, model.id, bytes])?;
+        Ok(stored > 0)
     }
 }
 
-fn decode(model: ModelRow, row: RowId, data: &[u8], vector: &mut Vec<f32>) -> Result<(), StoreError> {
+fn decode(model: ModelRow, row: PassageId, data: &[u8], vector: &mut Vec<f32>) -> Result<(), StoreError> {
     let (values, rest) = data.as_chunks::<4>();
     if values.len() != model.dimension || !rest.is_empty() {
         return Err(StoreError::BadRow {

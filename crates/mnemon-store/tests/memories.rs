@@ -2,7 +2,10 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use mnemon_core::{Kind, Memory, MemoryId, ModelId, NewMemory, NewTurn, Placement, Role, Scope, SessionId, Timestamp};
-use mnemon_store::{ChangeOp, Head, ListFilter, MemoryUpdate, NewSession, Store, StoreError, StoreOptions, TextQuery};
+use mnemon_store::{
+    ChangeOp, Head, ListFilter, MemoryUpdate, NewPassage, NewSession, Store, StoreError, StoreOptions, TextQuery,
+    WriteTx,
+};
 
 type Result<T = ()> = std::result::Result<T, StoreError>;
 
@@ -29,6 +32,12 @@ fn found(store: &Store, scope: &Scope, text: &str) -> Vec<String> {
 
 fn note(store: &Store, scope: &Scope, text: &str) -> MemoryId {
     store.write(|tx| tx.add_memory(scope, &NewMemory::new(Kind::Note, text), at(0))).unwrap().id
+}
+
+/// The passage of a memory that has no other, made now.
+fn passage(tx: &WriteTx<'_>, memory: i64) -> Result<i64> {
+    let all = NewPassage { start: 0, end: 1, words: 1, cues: 0, terms: &[7] };
+    Ok(tx.put_passages(memory, 1, &[all])?[0])
 }
 
 fn session(store: &Store, scope: &Scope, texts: &[&str], placement: Placement) -> (SessionId, Vec<i64>) {
@@ -176,14 +185,20 @@ fn an_update_replaces_the_text_everywhere() -> Result {
         let scope = tx.ensure_scope(&ann())?;
         let row = tx.memory_row(scope, id)?.unwrap();
         let model = tx.ensure_model(&model(), 2)?;
-        tx.put_vector(model, row, &[1.0, 0.0])?;
+        let first = passage(tx, row)?;
+        tx.put_vector(model, first, &[1.0, 0.0])?;
         let same =
             MemoryUpdate { pinned: Some(true), text: Some("Ann drinks coffee 咖啡".into()), ..Default::default() };
         assert_eq!(tx.update(scope, id, &same, at(1))?, (row, false));
+        assert_eq!(tx.passages_of(&[row])?, [first]);
         assert!(tx.without_vector(Some(model), 0, 9)?.is_empty());
         let other = MemoryUpdate { text: Some("Ann drinks tea 绿茶".into()), ..Default::default() };
         assert_eq!(tx.update(scope, id, &other, at(2))?, (row, true));
-        assert_eq!(tx.without_vector(Some(model), 0, 9)?, [row]);
+        assert!(tx.passages_of(&[row])?.is_empty());
+        assert_eq!(tx.without_passages(1, 0, 9)?, [row]);
+        let second = passage(tx, row)?;
+        assert!(second > first, "a number is never used again");
+        assert_eq!(tx.without_vector(Some(model), 0, 9)?, [second]);
         let memory = tx.memory(scope, id)?.unwrap();
         assert_eq!((memory.pinned, memory.stored_at, memory.updated_at), (true, at(0), at(2)));
         Ok(())
@@ -238,7 +253,7 @@ fn the_change_log_tells_what_happened_since() -> Result {
     store.write(|tx| -> Result {
         let scope = tx.ensure_scope(&ann())?;
         let model = tx.ensure_model(&model(), 2)?;
-        tx.put_vector(model, tx.memory_row(scope, id)?.unwrap(), &[1.0, 0.0])?;
+        tx.put_vector(model, passage(tx, tx.memory_row(scope, id)?.unwrap())?, &[1.0, 0.0])?;
         tx.update(scope, id, &MemoryUpdate { text: Some("two".into()), ..Default::default() }, at(1))?;
         tx.delete(scope, id)
     })?;
@@ -259,15 +274,16 @@ fn a_vector_of_a_deleted_memory_is_not_kept() -> Result {
         let scope = tx.ensure_scope(&ann())?;
         let row = tx.memory_row(scope, id)?.unwrap();
         let model = tx.ensure_model(&model(), 2)?;
+        let passage = passage(tx, row)?;
         tx.delete(scope, id)?;
-        tx.put_vector(model, row, &[1.0, 0.0])?;
+        assert!(!tx.put_vector(model, passage, &[1.0, 0.0])?);
         let mut seen = 0;
         tx.each_vector(model, |_, _, _| -> Result {
             seen += 1;
             Ok(())
         })?;
         assert_eq!(seen, 0);
-        let error = tx.put_vector(model, row, &[1.0]).unwrap_err().to_string();
+        let error = tx.put_vector(model, passage, &[1.0]).unwrap_err().to_string();
         assert_eq!(
             error,
             "expected as many values as the dimension of its model as vector, got 1 values where the model has 2"

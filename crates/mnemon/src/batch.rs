@@ -14,7 +14,7 @@ impl ContextManager {
 
     /// Answers each question with the `k` best memories, in the order of the questions.
     pub fn query_memory_batch(&self, questions: &[&str], k: usize) -> Vec<Result<Recall, Error>> {
-        questions.par_iter().map(|question| self.query_memory(question, k)).collect()
+        questions.par_iter().map(|question| self.query_memory(*question, k)).collect()
     }
 
     /// Remembers many things in one transaction, all or none: their texts are embedded in parallel. Returns their ids

@@ -117,7 +117,8 @@ impl Builder {
         };
         let eviction = self.eviction.unwrap_or_else(|| Arc::new(self.config.eviction));
         let clock = self.clock.unwrap_or_else(|| Arc::new(Timestamp::now));
-        let long_term = LongTerm::new(Arc::new(store), embedder);
+        let long_term = LongTerm::new(Arc::new(store), embedder, self.config.recall);
+        long_term.analyse()?;
         let engine = Engine::new(self.config, long_term, counter, eviction, clock);
         Ok(ContextManager::new(Arc::new(engine), self.scope, SessionChoice::Latest))
     }

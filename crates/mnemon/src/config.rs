@@ -5,10 +5,11 @@ use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::time::Duration;
 
+use mnemon_long_term::{Diversity, Level, RecallQuery};
 use mnemon_short_term::Eviction;
 use mnemon_store::Durability;
 use serde::de::Error as _;
-use serde::{Deserialize, Deserializer, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::tokens::Tokenizer;
 
@@ -38,8 +39,16 @@ pub struct Config {
     pub chunk_size: usize,
     /// The most tokens that a context may have, counted by `tokenizer`. At least 1.
     pub prompt_token_budget: usize,
-    /// Recalled memories with a lower score are left out. From 0 (none is) to 1.
-    pub score_floor: f32,
+    /// How much work recall does: `thorough` compares the pieces of each memory too. It finds more, and takes more time
+    /// and space; docs/DESIGN.md has the figures.
+    #[serde(deserialize_with = "word")]
+    pub recall: Level,
+    /// An answer of a lower relevance has no hits: nothing here is about the question. From 0 (any has) to 1.
+    pub relevance_floor: f32,
+    /// How recalled memories that are like one another are treated: `redundancy` leaves out what a better one says
+    /// already, `none` only equal texts, `mmr` (or `mmr:0.7`) and `k-means` choose what differs most.
+    #[serde(deserialize_with = "word", serialize_with = "as_word")]
+    pub diversity: Diversity,
     /// Which turns leave the window first.
     #[serde(deserialize_with = "word")]
     pub eviction: Eviction,
@@ -59,11 +68,13 @@ impl Default for Config {
     fn default() -> Self {
         Self {
             recent_k: 10,
-            ltm_hits_k: 50,
+            ltm_hits_k: 100,
             stm_capacity: 8_000,
             chunk_size: 2_000,
             prompt_token_budget: 4_000,
-            score_floor: 0.0,
+            recall: Level::Thorough,
+            relevance_floor: RecallQuery::RELEVANCE_FLOOR,
+            diversity: Diversity::Redundancy,
             eviction: Eviction::Fifo,
             tokenizer: Tokenizer::default(),
             model: None,
@@ -156,11 +167,11 @@ impl Config {
         range("stm_capacity", self.stm_capacity, 1, usize::MAX)?;
         range("chunk_size", self.chunk_size, 1, self.stm_capacity)?;
         range("prompt_token_budget", self.prompt_token_budget, 1, usize::MAX)?;
-        if !(0.0..=1.0).contains(&self.score_floor) {
+        if !(0.0..=1.0).contains(&self.relevance_floor) {
             return Err(ConfigError::Value {
-                field: "score_floor",
+                field: "relevance_floor",
                 allowed: "a number from 0 to 1".into(),
-                value: self.score_floor.to_string(),
+                value: self.relevance_floor.to_string(),
             });
         }
         Ok(())
@@ -170,13 +181,15 @@ impl Config {
         Duration::from_millis(self.busy_timeout_ms)
     }
 
-    const FIELDS: [&str; 11] = [
+    const FIELDS: [&str; 13] = [
         "recent_k",
         "ltm_hits_k",
         "stm_capacity",
         "chunk_size",
         "prompt_token_budget",
-        "score_floor",
+        "recall",
+        "relevance_floor",
+        "diversity",
         "eviction",
         "tokenizer",
         "model",
@@ -188,6 +201,10 @@ impl Config {
 /// Reads a word through its `FromStr`, whose error lists the words that are allowed.
 fn word<'de, D: Deserializer<'de>, T: FromStr<Err: Display>>(deserializer: D) -> Result<T, D::Error> {
     String::deserialize(deserializer)?.parse().map_err(D::Error::custom)
+}
+
+fn as_word<T: Display, S: Serializer>(value: &T, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_str(value)
 }
 
 #[cfg(test)]
@@ -219,11 +236,11 @@ mod tests {
         check("recent_k = 3", &[("MNEMON_RECENT_K", "4")], Ok(Config { recent_k: 4, ..default.clone() }));
         check(
             "eviction = \"lru\"",
-            &[("MNEMON_MODEL", "some/folder"), ("MNEMON_SCORE_FLOOR", "0.25")],
+            &[("MNEMON_MODEL", "some/folder"), ("MNEMON_RELEVANCE_FLOOR", "0.25")],
             Ok(Config {
                 eviction: Eviction::Lru,
                 model: Some("some/folder".into()),
-                score_floor: 0.25,
+                relevance_floor: 0.25,
                 ..default.clone()
             }),
         );
@@ -237,8 +254,8 @@ mod tests {
         check("durability = \"some\"", &[], Err("expected a durability (full, normal), got \"some\""));
         check("chunk_size = 9000", &[], Err("expected 1 to 8000 as chunk_size, got 9000"));
         check("prompt_token_budget = 0", &[], Err("expected 1 or more as prompt_token_budget, got 0"));
-        check("score_floor = 1.5", &[], Err("expected a number from 0 to 1 as score_floor, got 1.5"));
-        check("score_floor = nan", &[], Err("score_floor"));
+        check("relevance_floor = 1.5", &[], Err("expected a number from 0 to 1 as relevance_floor, got 1.5"));
+        check("relevance_floor = nan", &[], Err("relevance_floor"));
         check("recent_k = ", &[], Err("cannot be read"));
     }
 

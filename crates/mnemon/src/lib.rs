@@ -40,6 +40,7 @@ mod ingest;
 mod manager;
 mod memories;
 mod observe;
+mod query;
 mod session;
 mod stats;
 pub mod tokens;
@@ -58,11 +59,15 @@ pub use mnemon_core::{
     Origin, Placement, Purpose, Role, Scope, ScopeError, Session, SessionId, Timestamp, TokenCounter, Turn,
 };
 pub use mnemon_embed as embed;
-pub use mnemon_long_term::{Degradation, Embedded, Hit, Maintenance, Recall, Signals};
+pub use mnemon_long_term::{
+    Contribution, Degradation, Diversity, Embedded, Explained, Explanation, Feature, Hit, Level, Maintenance, Nearness,
+    Period, Recall, Signals, StageTime,
+};
 pub use mnemon_select as select;
 pub use mnemon_short_term::{Eviction, EvictionPolicy, Exchange};
 pub use mnemon_store::{Damage, Durability, ListFilter, MemoryUpdate, StoreError, StoreStats};
 pub use observe::Observed;
+pub use query::MemoryQuery;
 pub use stats::{LongTermStats, ShortTermStats, Stats};
 
 /// The example of the README, so that it keeps compiling.

@@ -1,7 +1,7 @@
 //! Memories by hand: add, ask, read, change, delete.
 
 use mnemon_core::{Kind, Memory, MemoryId, Metadata, NewMemory};
-use mnemon_long_term::{Embed, Embedded, Maintenance, Recall, RecallQuery};
+use mnemon_long_term::{Embed, Embedded, Maintenance};
 use mnemon_store::{Damage, ListFilter, MemoryUpdate, StoreError};
 
 use crate::{ContextManager, Error};
@@ -26,18 +26,6 @@ impl ContextManager {
     pub fn add(&self, memories: &[NewMemory]) -> Result<Vec<MemoryId>, Error> {
         let written = self.engine.long_term.add(&self.scope, memories, Embed::Now, self.engine.now())?;
         Ok(written.added.into_iter().map(|added| added.id).collect())
-    }
-
-    /// The `k` memories that answer a question best, turns among them.
-    ///
-    /// # Errors
-    /// When the file cannot be read.
-    pub fn query_memory(&self, question: &str, k: usize) -> Result<Recall, Error> {
-        let floor = self.engine.config.score_floor;
-        Ok(self
-            .engine
-            .long_term
-            .recall(&RecallQuery { score_floor: floor, ..RecallQuery::new(question, &self.scope, k) })?)
     }
 
     /// The memory of this id, if it is in this scope.

@@ -1,55 +1,50 @@
-//! Recall: from a question to the memories that answer it, as a sequence of stages.
+//! Recall: from a question to the memories that answer it.
 //!
 //! ```text
-//! embed the question            outside of any transaction
+//! read      who speaks in the scope, and when it was last spoken there
+//! embed     the question without the names of speakers          outside of any transaction
 //!   ── one snapshot of the store ──
-//!   vector   nearest vectors    candidates with a cosine
-//!   text     BM25               candidates with a text score
-//!   measure  exact cosines      for every candidate, whichever way it came
-//!   fuse     one score          0..1, relative to the best of this question
-//!   floor    the weak           are left out
-//!   hydrate  rows               equal texts once
+//!   nearest  vectors           passages whose meaning is near
+//!   words    BM25              passages whose words match
+//!   reading  neighbours        what stands around them; vectors of all
+//!   ranking  mnemon-recall     text, vector, late interaction, neighbours, session, speaker, time, cues, repetition
+//!   floor    relevance         an answer that is about something else is no answer
+//!   choice   redundancy        what a better hit says already is left out
+//!   hydrate  rows              the memories of the hits
 //! ```
-//!
-//! The stages work on candidates and do not know where these came from.
 
 mod candidates;
-mod fuse;
+mod choice;
+mod explanation;
+mod query;
 
-use std::collections::HashSet;
+use std::ops::Range;
 
-use mnemon_core::{Memory, Purpose, Scope};
-use mnemon_store::{RowId, ScopeRow, Snapshot};
+use mnemon_core::Memory;
+use mnemon_recall::{Feature, Level, Question, QuestionTokens, Ranking, Scene, Weights, rank};
+use mnemon_store::{ModelRow, PassageRow, RowId, ScopeRow, Snapshot};
 use serde::Serialize;
 
 use crate::vector_cache::{AtSnapshot, MAX_STALE};
 use crate::{LongTerm, LongTermError};
-use candidates::Candidates;
+use candidates::{Found, Place};
+use choice::Chosen;
 
-/// How many candidates each way of searching brings, at the least. Evidence that neither way ranks among its first
-/// hundred is not found by ranking better.
-const MIN_CANDIDATES: usize = 100;
+pub use explanation::{Explained, Explanation, StageTime};
+pub use query::{Diversity, ParseDiversityError, Period, RecallQuery};
 
-/// A question to long-term memory.
-#[derive(Debug, Clone, Copy)]
-pub struct RecallQuery<'a> {
-    /// What is asked, or said.
-    pub text: &'a str,
-    /// Whose memory is searched. Memories of other scopes are excluded in the search itself.
-    pub scope: &'a Scope,
-    /// At most so many hits.
-    pub k: usize,
-    /// Hits with a lower [`Hit::score`] are left out. From 0 (none is) to 1.
-    pub score_floor: f32,
-    /// Rows that are not wanted, such as the turns that the prompt shows anyway.
-    pub exclude: &'a [RowId],
-}
+/// More names of speakers than a question can name.
+const MAX_SPEAKERS: usize = 1_000;
 
 /// What was found.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Recall {
     /// The best first. No two have the same text.
     pub hits: Vec<Hit>,
+    /// The chance, from 0 to 1, that anything in the scope is about what was asked: of answers with 0.7 about 7 in 10 are,
+    /// where questions about what was said and about what never was are equally many. Below the floor of the query there
+    /// are no hits. `None` for an embedding model for which it was not fitted: there is no floor then.
+    pub relevance: Option<f32>,
     /// What could not be done, so that less may have been found.
     pub degraded: Option<Degradation>,
 }
@@ -61,11 +56,15 @@ pub struct Hit {
     pub row: RowId,
     /// The memory.
     pub memory: Memory,
-    /// How well it answers, from 0 to 1, relative to the best candidate of this question: 1 means best by every
-    /// signal, not certain.
+    /// The stretch of the memory's text that was found, in bytes, where the text was split because it is long.
+    pub passage: Option<Range<usize>>,
+    /// How well it answers, from 0 to 1: the relevance of the answer (1 where that is unknown) times the odds of this hit
+    /// against the best one.
     pub score: f32,
-    /// What the score is made of.
+    /// What is known about how it matches.
     pub signals: Signals,
+    /// Other memories that say nothing but what this one says, and were left out for it, the better first.
+    pub repeated_by: Vec<RowId>,
 }
 
 /// What is known about how a hit matches.
@@ -73,7 +72,7 @@ pub struct Hit {
 pub struct Signals {
     /// The cosine of question and memory, from -1 to 1, where both have a vector.
     pub cosine: Option<f32>,
-    /// The BM25 score, above 0, where words match.
+    /// How well its words and those around it match, from 0 to 1, the best candidate having 1.
     pub text: Option<f32>,
 }
 
@@ -100,103 +99,188 @@ impl std::fmt::Display for Degradation {
     }
 }
 
-impl<'a> RecallQuery<'a> {
-    /// The `k` best memories of a scope for a question, however weak.
+impl Hit {
+    /// What was found of it: the passage, or all of its text.
     #[must_use]
-    pub fn new(text: &'a str, scope: &'a Scope, k: usize) -> Self {
-        Self { text, scope, k, score_floor: 0.0, exclude: &[] }
+    pub fn text(&self) -> &str {
+        self.passage.clone().and_then(|range| self.memory.text.get(range)).unwrap_or(&self.memory.text)
     }
 }
 
 impl LongTerm {
     /// Finds what answers a question. Text without a word or a meaning finds nothing.
     ///
-    /// Cost: embedding the question, one vector search, one text search, the vector of each of the 100 to 200
-    /// candidates, and the rows of the hits.
+    /// Cost: embedding the question, one vector search, one search for its words, and reading about 1,000 passages, 300
+    /// of them with their vectors. It grows with the scope only as the two searches do.
     ///
     /// # Errors
     /// When the store cannot be read. A model that fails is no error: see [`Recall::degraded`].
     pub fn recall(&self, query: &RecallQuery<'_>) -> Result<Recall, LongTermError> {
-        let nothing = |degraded| Recall { hits: Vec::new(), degraded };
+        let (answer, degraded) = self.answer(query, &mut |_| {}, |snapshot, seen| {
+            let relevance = seen.ranking.relevance;
+            if relevance.is_some_and(|relevance| relevance < query.relevance_floor) {
+                return Ok(Recall { hits: Vec::new(), relevance, degraded: None });
+            }
+            let chosen = choice::choose(&seen.found.pool, &seen.ranking, query)?;
+            let hits = hydrate(snapshot, seen, chosen, query.k)?;
+            Ok(Recall { hits, relevance, degraded: None })
+        })?;
+        let nothing = Recall { hits: Vec::new(), relevance: Some(0.0), degraded: None };
+        Ok(Recall { degraded, ..answer.unwrap_or(nothing) })
+    }
+
+    /// Runs recall up to the ranking, and hands what was seen to `finish` in the same snapshot. `None` when there is
+    /// nothing to ask or nobody to ask.
+    fn answer<T>(
+        &self,
+        query: &RecallQuery<'_>,
+        after: &mut dyn FnMut(&'static str),
+        finish: impl Fn(&Snapshot<'_>, &Seen<'_>) -> Result<T, LongTermError>,
+    ) -> Result<(Option<T>, Option<Degradation>), LongTermError> {
         if query.k == 0 || query.text.trim().is_empty() {
-            return Ok(nothing(None));
+            return Ok((None, None));
         }
-        let (vector, degraded) = self.embed_question(query.text);
-        for attempt in 0.. {
+        let Some(question) = self.read_question(query)? else { return Ok((None, None)) };
+        let (embedded, degraded) = self.embed_question(question.embedded(), query.level);
+        after("embedding");
+        for attempt in 0..=MAX_STALE {
             let found = self.store().read(|snapshot| -> Result<_, LongTermError> {
-                let Some(scope) = snapshot.scope_id(query.scope)? else { return Ok(AtSnapshot::Done(Vec::new())) };
-                self.recall_at(snapshot, attempt, query, scope, vector.as_deref())
+                let Some(scope) = snapshot.scope_id(query.scope)? else { return Ok(AtSnapshot::Done(None)) };
+                let asked = Asked { question: &question, embedded: &embedded, scope, attempt };
+                Ok(match self.look(snapshot, query, &asked, after)? {
+                    AtSnapshot::Done(seen) => AtSnapshot::Done(Some(finish(snapshot, &seen)?)),
+                    AtSnapshot::Stale => AtSnapshot::Stale,
+                })
             })?;
-            match found {
-                AtSnapshot::Done(hits) => return Ok(Recall { hits, degraded }),
-                AtSnapshot::Stale => debug_assert!(attempt < MAX_STALE, "the last attempt is never stale"),
+            if let AtSnapshot::Done(answer) = found {
+                return Ok((answer, degraded));
             }
         }
-        Ok(nothing(degraded))
+        // The last attempt is never stale.
+        Ok((None, degraded))
     }
 
-    fn embed_question(&self, text: &str) -> (Option<Vec<f32>>, Option<Degradation>) {
-        let Some(meaning) = self.meaning() else { return (None, Some(Degradation::NoModel)) };
-        let mut checked = meaning.embed(&[text], Purpose::Query);
-        let degraded = checked.problem.map(|problem| Degradation::ModelFailed { problem });
-        (checked.vectors.pop().flatten(), degraded)
+    fn read_question(&self, query: &RecallQuery<'_>) -> Result<Option<Question>, LongTermError> {
+        self.store().read(|snapshot| {
+            let Some(scope) = snapshot.scope_id(query.scope)? else { return Ok(None) };
+            let speakers = snapshot.speakers(scope, MAX_SPEAKERS)?;
+            let asked_at = match query.asked_at {
+                Some(time) => Some(time),
+                None => snapshot.newest_time(scope)?,
+            };
+            Ok(Some(Question::new(query.text, &speakers, asked_at.unwrap_or_default())))
+        })
     }
 
-    fn recall_at(
+    fn embed_question(&self, text: &str, level: Level) -> (Embedded, Option<Degradation>) {
+        let Some(meaning) = self.meaning() else { return (Embedded::default(), Some(Degradation::NoModel)) };
+        let (vector, tokens, problem) = meaning.ask(text, level);
+        (Embedded { vector, tokens }, problem.map(|problem| Degradation::ModelFailed { problem }))
+    }
+
+    fn look<'a>(
         &self,
         snapshot: &Snapshot<'_>,
-        attempt: usize,
         query: &RecallQuery<'_>,
-        scope: ScopeRow,
-        vector: Option<&[f32]>,
-    ) -> Result<AtSnapshot<Vec<Hit>>, LongTermError> {
-        let excluded: HashSet<RowId> = query.exclude.iter().copied().collect();
-        let mut candidates = Candidates::new(query.k.saturating_mul(2).max(MIN_CANDIDATES), &excluded);
-        if let (Some(meaning), Some(vector)) = (self.meaning(), vector) {
-            let measured = meaning.cache.at(snapshot, attempt, |index, model| {
-                let mut found = candidates.clone();
-                found.add_nearest(index, scope, vector)?;
-                found.add_matching(snapshot, scope, query.text)?;
-                found.measure(snapshot, model, vector)?;
-                Ok(found)
-            })?;
-            match measured {
+        asked: &Asked<'a>,
+        after: &mut dyn FnMut(&'static str),
+    ) -> Result<AtSnapshot<Seen<'a>>, LongTermError> {
+        let place = Place::new(snapshot, asked.scope, query.level, query.period, query.exclude)?;
+        let (mut nearest, mut model) = (Vec::new(), None::<ModelRow>);
+        if let (Some(meaning), Some(vector)) = (self.meaning(), &asked.embedded.vector) {
+            let near = |index: &_, model| Ok((place.nearest(index, vector)?, model));
+            match meaning.cache.at(snapshot, asked.attempt, near)? {
                 AtSnapshot::Stale => return Ok(AtSnapshot::Stale),
-                AtSnapshot::Done(Some(measured)) => candidates = measured,
-                AtSnapshot::Done(None) => candidates.add_matching(snapshot, scope, query.text)?,
+                AtSnapshot::Done(Some((passages, of))) => (nearest, model) = (passages, Some(of)),
+                AtSnapshot::Done(None) => {}
             }
-        } else {
-            candidates.add_matching(snapshot, scope, query.text)?;
         }
-        let ranked = fuse::fuse(candidates.into_signals());
-        let strong = ranked.into_iter().take_while(|(_, score, _)| *score >= query.score_floor);
-        hydrate(snapshot, strong, query.k).map(AtSnapshot::Done)
+        after("nearest");
+        let found = place.gather(asked.question, nearest, model, after)?;
+        let scene = Scene {
+            question: asked.question,
+            vector: asked.embedded.vector.as_deref(),
+            tokens: asked.embedded.tokens.as_ref(),
+            pool: &found.pool,
+            statistics: &found.statistics,
+            level: query.level,
+            calibrated: self
+                .meaning()
+                .is_some_and(|meaning| Weights::are_calibrated_for(&meaning.embedder.model().name)),
+        };
+        let ranking = rank(&scene, after);
+        Ok(AtSnapshot::Done(Seen { question: asked.question, found, ranking }))
     }
 }
 
-/// Reads the memories of ranked rows until there are `k` with different texts.
-fn hydrate(
-    snapshot: &Snapshot<'_>,
-    ranked: impl Iterator<Item = (RowId, f32, Signals)>,
-    k: usize,
-) -> Result<Vec<Hit>, LongTermError> {
-    let mut seen = HashSet::new();
-    let mut hits = Vec::with_capacity(k.min(MIN_CANDIDATES));
-    for (row, score, signals) in ranked {
+/// A question, and where it is asked.
+struct Asked<'a> {
+    question: &'a Question,
+    embedded: &'a Embedded,
+    scope: ScopeRow,
+    attempt: usize,
+}
+
+/// What a model makes of a question.
+#[derive(Default)]
+struct Embedded {
+    vector: Option<Vec<f32>>,
+    tokens: Option<QuestionTokens>,
+}
+
+/// What recall sees of a scope for a question.
+struct Seen<'a> {
+    question: &'a Question,
+    found: Found,
+    ranking: Ranking,
+}
+
+impl Seen<'_> {
+    /// The passage at a place of the ranking, and the score that a caller sees.
+    fn at(&self, place: usize) -> Option<(&PassageRow, f32, Signals)> {
+        let ranked = self.ranking.ranked.get(place)?;
+        let best = self.ranking.ranked.first().map_or(ranked.score, |best| best.score);
+        let score = self.ranking.relevance.unwrap_or(1.0) * (ranked.score - best).exp();
+        let member = self.found.pool.members().get(ranked.member)?;
+        let text = self.ranking.features.get(ranked.candidate, Feature::Words);
+        let signals = Signals {
+            cosine: self.ranking.cosines.get(ranked.candidate).copied().flatten(),
+            text: (text > 0.0).then_some(text),
+        };
+        debug_assert!(member.candidate);
+        Some((self.found.rows.get(ranked.member)?, score, signals))
+    }
+}
+
+/// Reads the memories of the hits, equal texts once, until there are `k`.
+fn hydrate(snapshot: &Snapshot<'_>, seen: &Seen<'_>, chosen: Vec<Chosen>, k: usize) -> Result<Vec<Hit>, LongTermError> {
+    let mut hits: Vec<Hit> = Vec::with_capacity(k.min(chosen.len()));
+    let mut contents: Vec<String> = Vec::new();
+    for Chosen { place, repeated_by } in chosen {
         if hits.len() == k {
             break;
         }
-        let Some((_, memory)) = snapshot.memories(&[row])?.pop() else { continue };
-        if seen.insert(content(&memory)) {
-            hits.push(Hit { row, memory, score, signals });
+        let Some((row, score, signals)) = seen.at(place) else { continue };
+        let Some((_, memory)) = snapshot.memories(&[row.memory])?.pop() else { continue };
+        let passage =
+            (row.ordinal > 0 || (row.end as usize) < memory.text.len()).then_some(row.start as usize..row.end as usize);
+        let repeated_by = repeated_by.into_iter().filter_map(|place| Some(seen.at(place)?.0.memory)).collect();
+        let hit = Hit { row: row.memory, memory, passage, score, signals, repeated_by };
+        let content = content(&hit);
+        match contents.iter().position(|known| *known == content).and_then(|at| hits.get_mut(at)) {
+            Some(same) => same.repeated_by.push(hit.row),
+            None => {
+                contents.push(content);
+                hits.push(hit);
+            }
         }
     }
     Ok(hits)
 }
 
-/// What makes two memories the same to a reader: the words, whatever their case and spacing, and what was shown.
-fn content(memory: &Memory) -> String {
-    let words =
-        memory.text.split_whitespace().chain(["\0"]).chain(memory.caption.as_deref().unwrap_or("").split_whitespace());
+/// What makes two hits the same to a reader: the words, whatever their case and spacing, and what was shown.
+fn content(hit: &Hit) -> String {
+    let caption = hit.memory.caption.as_deref().unwrap_or("");
+    let words = hit.text().split_whitespace().chain(["\0"]).chain(caption.split_whitespace());
     words.flat_map(|word| [word, " "]).collect::<String>().to_lowercase()
 }

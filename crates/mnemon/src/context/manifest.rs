@@ -21,6 +21,8 @@ pub struct Manifest {
     pub scope: Scope,
     /// The session whose recent turns were considered, if it has begun.
     pub session: Option<SessionId>,
+    /// The chance, from 0 to 1, that anything in memory is about the input; see [`Recall::relevance`](crate::Recall).
+    pub relevance: Option<f32>,
     /// Everything that was considered, block after block; within a block in the order in which it was considered.
     pub items: Vec<Item>,
     /// Why less may have been found than there is.

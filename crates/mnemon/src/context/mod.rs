@@ -16,18 +16,21 @@ pub(crate) mod render;
 use std::sync::PoisonError;
 use std::time::{Duration, Instant};
 
-use mnemon_core::{Memory, Role, SessionId};
-use mnemon_long_term::{Recall, RecallQuery};
+use mnemon_core::{Memory, Role, SessionId, Timestamp};
+use mnemon_long_term::{Hit, Recall};
 use mnemon_store::{RowId, Snapshot, StoreError, WindowRow};
 use serde::Serialize;
 
 pub use manifest::{Block, Fate, Item, Manifest, Source};
 
-use crate::{ContextManager, Error};
+use crate::{ContextManager, Error, MemoryQuery};
 use pack::Pack;
 
 /// More pinned memories than a prompt has room for; the oldest count.
 const MAX_PINNED: usize = 1_000;
+
+/// The neighbours of so many hits are looked at.
+const BESIDE: usize = 20;
 
 /// What a context is built for. A plain text is a request with the settings of the memory.
 #[derive(Debug, Clone, PartialEq)]
@@ -41,6 +44,8 @@ pub struct ContextRequest {
     pub recent_k: Option<usize>,
     /// Another number of recalled memories.
     pub ltm_hits_k: Option<usize>,
+    /// The time from which the input looks back; see [`MemoryQuery::asked_at`].
+    pub asked_at: Option<Timestamp>,
 }
 
 /// A prompt under its budget, and the account of how it was made.
@@ -74,7 +79,7 @@ impl ContextRequest {
     /// A context for this input with the settings of the memory.
     #[must_use]
     pub fn new(input: impl Into<String>) -> Self {
-        Self { input: input.into(), budget: None, recent_k: None, ltm_hits_k: None }
+        Self { input: input.into(), budget: None, recent_k: None, ltm_hits_k: None, asked_at: None }
     }
 
     /// The same under another budget, in tokens.
@@ -93,6 +98,12 @@ impl ContextRequest {
     #[must_use]
     pub fn ltm_hits_k(self, memories: usize) -> Self {
         Self { ltm_hits_k: Some(memories), ..self }
+    }
+
+    /// The same as if said at another time.
+    #[must_use]
+    pub fn asked_at(self, time: Timestamp) -> Self {
+        Self { asked_at: Some(time), ..self }
     }
 }
 
@@ -158,6 +169,9 @@ impl ContextManager {
         let recall = self.recall_beside(request, &pack.shown_rows())?;
         let recalled_in = asked.elapsed();
         pack.offer_recalled(&recall.hits);
+        pack.fill_with_recent();
+        let beside = self.beside(&recall.hits)?;
+        pack.offer_beside(&beside);
         let packed = pack.finish();
 
         self.note_accessed(&packed.accessed);
@@ -168,6 +182,7 @@ impl ContextManager {
             model: self.engine.long_term.embedder().map(|embedder| embedder.model().clone()),
             scope: self.scope.clone(),
             session: standing.session,
+            relevance: recall.relevance,
             items: packed.items,
             degraded: recall.degraded,
         };
@@ -190,13 +205,26 @@ impl ContextManager {
     }
 
     fn recall_beside(&self, request: &ContextRequest, shown: &[RowId]) -> Result<Recall, Error> {
-        let config = &self.engine.config;
-        let query = RecallQuery {
-            score_floor: config.score_floor,
-            exclude: shown,
-            ..RecallQuery::new(&request.input, &self.scope, request.ltm_hits_k.unwrap_or(config.ltm_hits_k))
-        };
-        Ok(self.engine.long_term.recall(&query)?)
+        let query = MemoryQuery { asked_at: request.asked_at, ..MemoryQuery::new(&request.input) };
+        let k = request.ltm_hits_k.unwrap_or(self.engine.config.ltm_hits_k);
+        let mut recall = self.recall(&query, k, shown)?;
+        recall.hits.iter_mut().for_each(quote_passage);
+        Ok(recall)
+    }
+
+    /// The turns that complete an exchange with a hit, in the order of the hits: the question that it answers, the answer
+    /// to what it asks.
+    fn beside(&self, hits: &[Hit]) -> Result<Vec<(RowId, Memory)>, Error> {
+        let asks = |memory: &Memory| memory.text.trim_end().ends_with(['?', '？', '؟']);
+        let speaker = |memory: &Memory| memory.speaker().map(str::to_owned);
+        let mut beside = Vec::new();
+        for hit in hits.iter().take(BESIDE).filter(|hit| hit.memory.turn.is_some()) {
+            let (before, after) = self.engine.long_term.neighbours(hit.row)?;
+            let others = |(_, memory): &(RowId, Memory)| speaker(memory) != speaker(&hit.memory);
+            beside.extend(before.filter(|before| others(before) && asks(&before.1)));
+            beside.extend(after.filter(|after| others(after) && asks(&hit.memory)));
+        }
+        Ok(beside)
     }
 
     /// The access is stored with the next turn; see `Engine::accessed`.
@@ -213,6 +241,13 @@ struct Standing {
     session: Option<SessionId>,
     pinned: Vec<(RowId, Memory)>,
     window: Vec<WindowRow>,
+}
+
+/// Of a text that was split, what was found is quoted.
+fn quote_passage(hit: &mut Hit) {
+    if hit.passage.is_some() {
+        hit.memory.text = format!("… {} …", hit.text().trim());
+    }
 }
 
 fn micros(time: Duration) -> u64 {

@@ -133,15 +133,30 @@ impl<'a> Pack<'a> {
         }
     }
 
+    /// Turns that complete an exchange with what was recalled. They take only what nothing else needs: on conversations
+    /// with many answers to a question, room for neighbours at the cost of hits loses evidence.
+    pub(super) fn offer_beside(&mut self, beside: &'a [(RowId, Memory)]) {
+        for (row, memory) in beside {
+            let known = self.entries.iter().any(|entry| entry.row == *row);
+            if known || !self.groups.contains(&Group::of(memory)) {
+                continue;
+            }
+            let tokens = self.line(&render::recalled_line(memory));
+            if self.take(tokens, self.budget) == Fate::Included {
+                let (block, fate, row) = (Block::Recalled, Fate::Included, *row);
+                self.entries.push(Entry { block, fate, row, memory, tokens, score: None, signals: None });
+            }
+        }
+    }
+
     /// The rows that are in.
     pub(super) fn shown_rows(&self) -> Vec<RowId> {
         self.entries.iter().filter(|entry| entry.fate == Fate::Included).map(|entry| entry.row).collect()
     }
 
-    /// Gives what is left to the recent turns, and makes sure of the budget: pieces counted alone are not always more
-    /// than the whole, so the whole is counted too, and the least worthy items leave until it fits.
+    /// Makes sure of the budget: pieces counted alone are not always more than the whole, so the whole is counted too, and
+    /// the least worthy items leave until it fits.
     pub(super) fn finish(mut self) -> Packed {
-        self.fill_with_recent();
         let (text, messages, total) = loop {
             let content = self.content();
             let (text, messages) = (content.text(), content.messages());
@@ -166,7 +181,8 @@ impl<'a> Pack<'a> {
         Packed { text, messages, tokens: total, items, accessed }
     }
 
-    fn fill_with_recent(&mut self) {
+    /// Gives what is left to the recent turns.
+    pub(super) fn fill_with_recent(&mut self) {
         let shown: HashSet<RowId> = self.shown_rows().into_iter().collect();
         let mut room = self.budget.saturating_sub(self.used);
         let waiting = self.entries.iter_mut().filter(|entry| entry.block == Block::Recent);
@@ -181,6 +197,7 @@ impl<'a> Pack<'a> {
             room -= entry.tokens;
             entry.fate = Fate::Included;
         }
+        self.used = self.budget - room;
     }
 
     fn content(&self) -> Content<'a> {

@@ -1,0 +1,421 @@
+//! Passages through the public interface of the store.
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+use std::collections::HashMap;
+
+use mnemon_core::{Kind, ModelId, NewMemory, NewTurn, Placement, Role, Scope, Timestamp};
+use mnemon_store::{
+    Counted, ListFilter, MemoryUpdate, NewPassage, NewSession, ScopeRow, Snapshot, Store, StoreError, StoreOptions,
+    WriteTx,
+};
+use proptest::prelude::*;
+
+type Result<T = ()> = std::result::Result<T, StoreError>;
+
+fn at(second: i64) -> Timestamp {
+    Timestamp::from_second(1_750_000_000 + second).unwrap()
+}
+
+fn scope(user: &str) -> Scope {
+    Scope::user_scope(user).unwrap()
+}
+
+fn model() -> ModelId {
+    ModelId { name: "m".into(), revision: "1".into(), dtype: "f32".into() }
+}
+
+fn whole(terms: &[u32]) -> NewPassage<'_> {
+    NewPassage { start: 0, end: 1, words: 1, cues: 0, terms }
+}
+
+/// A note of one passage with these terms.
+fn note(tx: &WriteTx<'_>, user: &str, terms: &[u32]) -> Result<(i64, i64)> {
+    let row = tx.add_memory(&scope(user), &NewMemory::new(Kind::Note, "x"), at(0))?.row;
+    Ok((row, tx.put_passages(row, 1, &[whole(terms)])?[0]))
+}
+
+fn found(snapshot: &Snapshot<'_>, user: &str, terms: &[u32]) -> Result<Vec<i64>> {
+    let Some(scope) = snapshot.scope_id(&scope(user))? else { return Ok(Vec::new()) };
+    Ok(snapshot.term_search(scope, terms, 100)?.into_iter().map(|hit| hit.passage).collect())
+}
+
+/// Runs `work` in one transaction of a new store, which has to be sound afterwards.
+fn check(work: impl FnOnce(&WriteTx<'_>) -> Result) -> Store {
+    let store = Store::open_in_memory().unwrap();
+    store.write(work).unwrap();
+    assert_eq!(store.check().unwrap(), []);
+    store
+}
+
+#[test]
+fn passages_are_read_as_they_were_written() {
+    check(|tx| {
+        let ann = tx.ensure_scope(&scope("ann"))?;
+        let session = tx.start_session(ann, &NewSession::unnamed(at(0)), at(0))?;
+        let turns = [
+            NewTurn::new(Role::User, "Where is the cat?").by("Ann").at(at(-9)),
+            NewTurn::new(Role::Assistant, "In the garden."),
+        ];
+        let mut rows = Vec::new();
+        for turn in &turns {
+            rows.push(tx.add_turn(ann, session, turn, Placement::Window, at(1))?.row);
+        }
+        let document = tx.add_memory(&scope("ann"), &NewMemory::new(Kind::Document, "One. Two. Three."), at(2))?.row;
+        let question = NewPassage { start: 0, end: 17, words: 4, cues: u32::MAX, terms: &[u32::MAX, 0, 5, 5] };
+        let mut ids = tx.put_passages(rows[0], 3, &[question])?;
+        ids.extend(tx.put_passages(rows[1], 3, &[NewPassage { end: 14, words: 3, ..whole(&[]) }])?);
+        let part = |start, end| NewPassage { start, end, words: 1, cues: 2, terms: &[9] };
+        ids.extend(tx.put_passages(document, 3, &[part(0, 4), part(5, 9), part(10, 16)])?);
+
+        assert_eq!(tx.passages_of(&[document, rows[0]])?, [ids[2], ids[3], ids[4], ids[0]]);
+        let back: Vec<_> = tx.passages(&[ids[4], 999, ids[0], ids[0]])?;
+        assert_eq!(back.iter().map(|passage| passage.id).collect::<Vec<_>>(), [ids[4], ids[0], ids[0]]);
+        let (third, first) = (&back[0], &back[1]);
+        assert_eq!((third.memory, third.ordinal, third.start, third.end), (document, 2, 10, 16));
+        assert_eq!((third.kind, third.role, &third.speaker, third.time), (Kind::Document, None, &None, at(2)));
+        assert_eq!((first.words, first.cues, &first.terms[..]), (4, u32::MAX, &[u32::MAX, 0, 5, 5][..]));
+        assert_eq!((first.kind, first.role, first.time), (Kind::Turn, Some(Role::User), at(-9)));
+        assert_eq!(first.speaker.as_deref(), Some("Ann"));
+
+        // The turns of the session are one run, the parts of the document another.
+        let places = |run, from, to| -> Result<Vec<i64>> {
+            Ok(tx.passages_of_run(run, from, to)?.into_iter().map(|passage| passage.id).collect())
+        };
+        assert_eq!(places(first.run, -2, 3)?, ids[..2]);
+        assert_eq!(places(first.run, 1, 1)?, [ids[1]]);
+        assert_eq!(places(third.run, 0, 1)?, ids[2..4]);
+        assert_eq!(places(third.run, 2, 1)?, [0; 0]);
+        Ok(())
+    });
+}
+
+#[test]
+fn other_passages_replace_those_that_are_there() {
+    check(|tx| {
+        let (row, old) = note(tx, "ann", &[1, 2])?;
+        let model = tx.ensure_model(&model(), 1)?;
+        tx.put_vector(model, old, &[1.0])?;
+        tx.put_token_vectors(model, old, b"abc")?;
+        let new = tx.put_passages(row, 2, &[whole(&[2, 3])])?;
+        assert!(new[0] > old);
+        assert_eq!(found(tx, "ann", &[1])?, [0; 0]);
+        assert_eq!(found(tx, "ann", &[2])?, new);
+        let scope = tx.ensure_scope(&scope("ann"))?;
+        assert_eq!((tx.passage_count(scope)?, tx.term_frequency(scope, 1)?, tx.term_frequency(scope, 2)?), (1, 0, 1));
+        let (mut vector, mut bytes) = (Vec::new(), Vec::new());
+        assert!(!tx.read_vector(model, old, &mut vector)? && !tx.read_token_vectors(model, old, &mut bytes)?);
+        assert_eq!((tx.without_passages(1, 0, 9)?, tx.without_passages(2, 0, 9)?), (vec![row], vec![]));
+        assert_eq!(tx.put_passages(row, 2, &[])?, [0; 0]);
+        assert_eq!((tx.passage_count(scope)?, tx.count_without_passages(2)?), (0, 1));
+        assert_eq!(tx.put_passages(row + 1, 2, &[whole(&[2])])?, [0; 0], "of a memory that is gone");
+        Ok(())
+    });
+}
+
+#[test]
+fn passages_go_with_their_memory() {
+    let store = check(|tx| {
+        let ann = tx.ensure_scope(&scope("ann"))?;
+        let (_, kept) = note(tx, "bob", &[1])?;
+        let mut gone = Vec::new();
+        for n in 0..3 {
+            gone.push(note(tx, "ann", &[1, n])?);
+        }
+        let model = tx.ensure_model(&model(), 1)?;
+        for (_, passage) in &gone {
+            tx.put_vector(model, *passage, &[1.0])?;
+            tx.put_token_vectors(model, *passage, b"abc")?;
+        }
+        tx.delete(ann, tx.memories(&[gone[0].0])?[0].1.id)?;
+        let text = MemoryUpdate { text: Some("y".into()), ..MemoryUpdate::default() };
+        tx.update(ann, tx.memories(&[gone[1].0])?[0].1.id, &text, at(1))?;
+        assert_eq!(tx.passages_of(&gone.iter().map(|(row, _)| *row).collect::<Vec<_>>())?, [gone[2].1]);
+        assert_eq!(found(tx, "ann", &[1])?, [gone[2].1]);
+        assert_eq!((tx.passage_count(ann)?, tx.term_frequency(ann, 1)?), (1, 1));
+        assert_eq!(tx.partition_of(gone[0].1)?, None);
+        assert_eq!(tx.clear(ann)?, 2);
+        assert_eq!((tx.passage_count(ann)?, found(tx, "ann", &[1])?), (0, vec![]));
+        assert_eq!(found(tx, "bob", &[1])?, [kept]);
+        Ok(())
+    });
+    let stats = store.read(|snapshot| snapshot.stats(&store, Counted::File)).unwrap();
+    assert_eq!((stats.memories, stats.passages), (1, 1));
+    assert_eq!((stats.vectors, stats.token_vectors), (vec![(model(), 0)], vec![(model(), 0)]));
+}
+
+#[test]
+fn what_others_wrote_changes_nothing_of_what_is_found() {
+    check(|tx| {
+        let terms: [&[u32]; 3] = [&[1, 2, 3], &[2, 2, 4], &[4, 5]];
+        for terms in terms {
+            note(tx, "ann", terms)?;
+        }
+        let ann = tx.ensure_scope(&scope("ann"))?;
+        let before = tx.term_search(ann, &[2, 4], 9)?;
+        assert_eq!(before.len(), 3);
+        for n in 0..50 {
+            note(tx, "bob", &[2, 4, n, n, n, n])?;
+        }
+        assert_eq!(tx.term_search(ann, &[2, 4], 9)?, before, "to the last bit");
+        let bob = tx.ensure_scope(&scope("bob"))?;
+        assert_eq!((tx.term_frequency(ann, 2)?, tx.term_frequency(bob, 2)?), (2, 50));
+        assert_eq!((tx.passage_count(ann)?, tx.passage_count(bob)?), (3, 50));
+        assert_eq!((tx.term_search(ann, &[77], 9)?, tx.term_search(ann, &[], 9)?), (vec![], vec![]));
+        Ok(())
+    });
+}
+
+#[test]
+fn vectors_belong_to_passages() {
+    let store = check(|tx| {
+        let (_, one) = note(tx, "ann", &[1])?;
+        let (_, two) = note(tx, "bob", &[1])?;
+        assert_eq!((tx.without_vector(None, 0, 9)?, tx.count_without_vector(None)?), (vec![one, two], 2));
+        let model = tx.ensure_model(&model(), 2)?;
+        for values in [[3.0, 4.0], [0.5, -0.5]] {
+            assert!(tx.put_vector(model, two, &values)?);
+        }
+        assert_eq!(tx.without_vector(Some(model), 0, 9)?, [one]);
+        assert_eq!(tx.without_vector(Some(model), one, 9)?, [0; 0]);
+        let mut seen = Vec::new();
+        tx.each_vector(model, |passage, partition, vector| -> Result {
+            seen.push((passage, partition, vector.to_vec()));
+            Ok(())
+        })?;
+        let bob = tx.ensure_scope(&scope("bob"))?.partition();
+        assert_eq!(seen, [(two, bob, vec![0.5, -0.5])]);
+        assert_eq!(tx.partition_of(two)?, Some(bob));
+
+        let head = tx.head()?;
+        for bytes in [&b"first"[..], b"", b"\x00\xff"] {
+            assert!(tx.put_token_vectors(model, one, bytes)?);
+        }
+        assert!(!tx.put_token_vectors(model, 999, b"of a passage that is gone")?);
+        assert_eq!(tx.head()?, head, "nobody caches them");
+        let mut bytes = b"rest".to_vec();
+        assert!(tx.read_token_vectors(model, one, &mut bytes)?);
+        assert_eq!(bytes, b"\x00\xff");
+        assert_eq!(
+            (tx.without_token_vectors(Some(model), 0, 9)?, tx.count_without_token_vectors(Some(model))?),
+            (vec![two], 1)
+        );
+        Ok(())
+    });
+    let stats = |user: &str| {
+        let stats = store.read(|snapshot| {
+            let row = snapshot.scope_id(&scope(user))?;
+            snapshot.stats(&store, Counted::Scope(row))
+        });
+        let stats = stats.unwrap();
+        (stats.passages, stats.vectors[0].1, stats.token_vectors[0].1)
+    };
+    assert_eq!((stats("ann"), stats("bob"), stats("cy")), ((1, 0, 1), (1, 1, 0), (0, 0, 0)));
+}
+
+#[test]
+fn a_memory_has_its_vectors_when_every_passage_has_one() {
+    let store = check(|tx| {
+        note(tx, "ann", &[1])?;
+        let row = tx.add_memory(&scope("ann"), &NewMemory::new(Kind::Document, "x y"), at(0))?.row;
+        let model = tx.ensure_model(&model(), 1)?;
+        for (n, passage) in tx.put_passages(row, 1, &[whole(&[]); 2])?.into_iter().enumerate() {
+            tx.put_vector(model, passage, &[1.0])?;
+            let stats = |of: &WriteTx<'_>| {
+                let store = Store::open_in_memory()?;
+                of.stats(&store, Counted::File).map(|stats| (stats.passages, stats.vectors[0].1))
+            };
+            assert_eq!(stats(tx)?, (3, n as u64));
+        }
+        Ok(())
+    });
+    let stats = store.read(|snapshot| snapshot.stats(&store, Counted::File)).unwrap();
+    assert_eq!((stats.memories, stats.passages, stats.vectors[0].1), (2, 3, 1));
+}
+
+#[test]
+fn what_is_no_passage_is_refused() {
+    let store = Store::open_in_memory().unwrap();
+    let refuse = |passages: &[NewPassage<'_>], turn: bool, message: &str| {
+        let error = store
+            .write(|tx| -> Result {
+                let ann = tx.ensure_scope(&scope("ann"))?;
+                let session = tx.start_session(ann, &NewSession::unnamed(at(0)), at(0))?;
+                let row = if turn {
+                    tx.add_turn(ann, session, &NewTurn::new(Role::User, "äb"), Placement::LongTerm, at(0))?.row
+                } else {
+                    tx.add_memory(&scope("ann"), &NewMemory::new(Kind::Note, "äb"), at(0))?.row
+                };
+                tx.put_passages(row, 1, passages).map(|_| ())
+            })
+            .unwrap_err();
+        assert_eq!(error.to_string(), message);
+    };
+    refuse(&[whole(&[]); 2], true, "expected one passage for a turn as passages, got 2 passages");
+    let outside = "expected a range inside of the text of the memory as passage, got ";
+    refuse(&[NewPassage { end: 4, ..whole(&[]) }], false, &format!("{outside}0..4 of 3 bytes"));
+    refuse(&[whole(&[]), NewPassage { start: 2, ..whole(&[]) }], false, &format!("{outside}2..1 of 3 bytes"));
+}
+
+#[test]
+fn times_are_bounds_of_what_happened() {
+    check(|tx| {
+        let ann = tx.ensure_scope(&scope("ann"))?;
+        assert_eq!((tx.newest_time(ann)?, tx.speakers(ann, 9)?), (None, vec![]));
+        let mut ids = Vec::new();
+        for second in [30, 10, 20] {
+            let row = tx.add_memory(&scope("ann"), &NewMemory::new(Kind::Note, "x").at(at(second)), at(99))?.row;
+            ids.extend(tx.put_passages(row, 1, &[whole(&[])])?);
+        }
+        let (_, stored) = note(tx, "ann", &[])?;
+        note(tx, "bob", &[])?;
+        let between = |from: Option<Timestamp>, to| tx.passages_between(ann, from, to);
+        assert_eq!(between(None, None)?, [ids[0], ids[1], ids[2], stored]);
+        assert_eq!(between(Some(at(10)), Some(at(30)))?, [ids[1], ids[2]]);
+        assert_eq!(between(None, Some(at(10)))?, [stored]);
+        assert_eq!(between(Some(at(30)), None)?, [ids[0]]);
+        // Between two milliseconds: the time before is before, the time itself is not after.
+        let just_after = Timestamp::new(at(10).as_second(), 1).unwrap();
+        assert_eq!(between(None, Some(just_after))?, [ids[1], stored]);
+        assert_eq!(between(Some(just_after), Some(at(21)))?, [ids[2]]);
+        assert_eq!(between(Some(Timestamp::MIN), Some(Timestamp::MAX))?.len(), 4);
+        assert_eq!(tx.newest_time(ann)?, Some(at(30)));
+        Ok(())
+    });
+}
+
+#[test]
+fn speakers_are_named_once_each() {
+    check(|tx| {
+        for (user, names) in [("ann", &["Cy", "Ann", "", "Cy", "Bo"][..]), ("bob", &["Zed"])] {
+            let row = tx.ensure_scope(&scope(user))?;
+            let session = tx.start_session(row, &NewSession::unnamed(at(0)), at(0))?;
+            tx.add_turn(row, session, &NewTurn::new(Role::User, "hi"), Placement::LongTerm, at(0))?;
+            for name in names {
+                tx.add_turn(row, session, &NewTurn::new(Role::User, "hi").by(*name), Placement::LongTerm, at(0))?;
+            }
+        }
+        let ann = tx.ensure_scope(&scope("ann"))?;
+        assert_eq!(tx.speakers(ann, 9)?, ["", "Ann", "Bo", "Cy"]);
+        assert_eq!(tx.speakers(ann, 2)?, ["", "Ann"]);
+        assert_eq!(tx.speakers(ann, 0)?, Vec::<String>::new());
+        Ok(())
+    });
+}
+
+#[test]
+fn damage_of_the_passages_is_found() {
+    let check = |sql: &str, expected: &str| {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("m.db");
+        let store = Store::open(&path, StoreOptions::default()).unwrap();
+        store.write(|tx| note(tx, "ann", &[1, 2])).unwrap();
+        assert_eq!(store.check().unwrap(), []);
+        rusqlite::Connection::open(&path).unwrap().execute_batch(sql).unwrap();
+        let damage: Vec<_> = store.check().unwrap().into_iter().map(|d| format!("{}: {}", d.part, d.detail)).collect();
+        assert_eq!(damage, [expected]);
+    };
+    check("DELETE FROM passage_terms", "passages: passages stand in the index of terms: 1 do not");
+    check(
+        "INSERT INTO passage_terms (rowid, terms) VALUES (5 << 10, 'a')",
+        "passages: rows of the index of terms belong to a passage: 1 do not",
+    );
+    check("UPDATE scope SET passages = 2", "passages: scopes count their passages and terms: 1 do not");
+    check("UPDATE passage SET place = 3", "passages: passages have the scope and the place of their memory: 1 do not");
+}
+
+/// BM25 as it is written in books, over plain lists.
+fn scores(passages: &[(i64, usize, Vec<u32>)], user: usize, query: &[u32]) -> HashMap<i64, f64> {
+    let own: Vec<_> = passages.iter().filter(|(_, owner, _)| *owner == user).collect();
+    let average = own.iter().map(|(.., terms)| terms.len()).sum::<usize>() as f64 / own.len().max(1) as f64;
+    let mut query = query.to_vec();
+    query.sort_unstable();
+    query.dedup();
+    let mut scores = HashMap::new();
+    for term in query {
+        let having = own.iter().filter(|(.., terms)| terms.contains(&term)).count() as f64;
+        let idf = (1.0 + (own.len() as f64 - having + 0.5) / (having + 0.5)).ln();
+        for (id, _, terms) in &own {
+            let count = terms.iter().filter(|t| **t == term).count() as f64;
+            if count > 0.0 {
+                let norm = 1.2 * (0.25 + 0.75 * terms.len() as f64 / average.max(1.0));
+                *scores.entry(*id).or_insert(0.0) += idf * count * 2.2 / (count + norm);
+            }
+        }
+    }
+    scores
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 64, ..ProptestConfig::default() })]
+
+    /// Whatever is written, replaced and deleted where, and in one transaction or in many, a search finds what a plain
+    /// list holds, with the scores of the formula.
+    #[test]
+    fn term_search_agrees_with_a_plain_list(
+        ops in proptest::collection::vec((0..5usize, 0..3usize, proptest::collection::vec(0..12u32, 0..9)), 1..40),
+        query in proptest::collection::vec(0..14u32, 0..6),
+        limit in 0..20usize,
+        together in any::<bool>(),
+    ) {
+        const USERS: [&str; 3] = ["ann", "bob", "cy"];
+        let store = Store::open_in_memory().unwrap();
+        let mut model: Vec<(i64, usize, Vec<u32>)> = Vec::new();
+        let mut rows: HashMap<i64, i64> = HashMap::new();
+        let mut step = |tx: &WriteTx<'_>, (op, user, terms): (usize, usize, Vec<u32>)| -> Result {
+            let chosen = (terms.len() * 7 + user) % model.len().max(1);
+            match op {
+                0..=2 => {
+                    let (row, id) = note(tx, USERS[user], &terms)?;
+                    rows.insert(id, row);
+                    model.push((id, user, terms));
+                }
+                3 if !model.is_empty() => {
+                    let row = rows[&model[chosen].0];
+                    let id = tx.put_passages(row, 1, &[whole(&terms)])?[0];
+                    rows.insert(id, row);
+                    model[chosen] = (id, model[chosen].1, terms);
+                }
+                4 if !model.is_empty() => {
+                    let (id, owner, _) = model.remove(chosen);
+                    let memory = tx.memories(&[rows[&id]])?[0].1.id;
+                    tx.delete(tx.ensure_scope(&scope(USERS[owner]))?, memory)?;
+                }
+                _ => {}
+            }
+            Ok(())
+        };
+        if together {
+            store.write(|tx| ops.into_iter().try_for_each(|op| step(tx, op))).unwrap();
+        } else {
+            ops.into_iter().for_each(|op| store.write(|tx| step(tx, op)).unwrap());
+        }
+        let search = |snapshot: &Snapshot<'_>, row: ScopeRow, user: usize| -> Result<bool> {
+            let expected = scores(&model, user, &query);
+            let hits = snapshot.term_search(row, &query, limit)?;
+            let ordered = hits.windows(2).all(|pair| {
+                (pair[0].score, pair[0].passage) > (pair[1].score, pair[1].passage)
+            });
+            let exact = hits.iter().all(|hit| expected.get(&hit.passage).is_some_and(|s| (s - hit.score).abs() < 1e-9));
+            let worst = hits.last().map_or(0.0, |hit| hit.score);
+            let better = expected.values().filter(|score| **score > worst + 1e-9).count();
+            let own = model.iter().filter(|(_, owner, _)| *owner == user);
+            let having = |term| own.clone().filter(|(.., terms)| terms.contains(&term)).count() as u64;
+            let counted = (0..14).all(|term| snapshot.term_frequency(row, term).unwrap() == having(term));
+            Ok(ordered
+                && exact
+                && counted
+                && hits.len() == expected.len().min(limit)
+                && (limit == 0 || better <= hits.len())
+                && snapshot.passage_count(row)? == own.clone().count() as u64
+                && snapshot.count(row, &ListFilter::default())? == own.count() as u64)
+        };
+        for (user, name) in USERS.iter().enumerate() {
+            let agrees = store.read(|snapshot| match snapshot.scope_id(&scope(name))? {
+                Some(row) => search(snapshot, row, user),
+                None => Ok(true),
+            });
+            prop_assert!(agrees.unwrap());
+        }
+        prop_assert_eq!(store.check().unwrap(), []);
+    }
+}

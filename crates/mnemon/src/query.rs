@@ -1,0 +1,137 @@
+//! Questions to memory.
+
+use mnemon_core::{Scope, Timestamp};
+use mnemon_long_term::{Diversity, Explanation, Level, Period, Recall, RecallQuery};
+use mnemon_store::RowId;
+
+use crate::{Config, ContextManager, Error};
+
+/// A question to memory. A plain text is one with the settings of the memory, about all time.
+///
+/// ```
+/// # use mnemon::{ContextManager, MemoryQuery, Timestamp};
+/// # let memory = ContextManager::builder().open_in_memory()?;
+/// memory.add_memory("The boiler was serviced", Default::default())?;
+/// let asked: Timestamp = "2025-03-02T10:00:00Z".parse()?;
+/// let recall = memory.query_memory(MemoryQuery::new("What was serviced last week?").asked_at(asked), 3)?;
+/// assert_eq!(recall.hits.len(), 1);
+/// let none = memory.query_memory(MemoryQuery::new("What was serviced?").before(asked), 3)?;
+/// assert!(none.hits.is_empty());
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
+pub struct MemoryQuery {
+    /// What is asked.
+    pub text: String,
+    /// The time from which the question looks back; see [`MemoryQuery::asked_at`].
+    pub asked_at: Option<Timestamp>,
+    /// Only memories of this time.
+    pub period: Period,
+    /// Another level of recall than that of the settings.
+    pub recall: Option<Level>,
+    /// Another floor of relevance.
+    pub relevance_floor: Option<f32>,
+    /// Another way with hits that are like one another.
+    pub diversity: Option<Diversity>,
+}
+
+impl MemoryQuery {
+    /// A question with the settings of the memory.
+    #[must_use]
+    pub fn new(text: impl Into<String>) -> Self {
+        Self {
+            text: text.into(),
+            asked_at: None,
+            period: Period::default(),
+            recall: None,
+            relevance_floor: None,
+            diversity: None,
+        }
+    }
+
+    /// The time from which the question looks back: "last week" is the week before it. Without it, the question is asked
+    /// at the time of the newest memory of the scope; the clock of the machine is never asked.
+    #[must_use]
+    pub fn asked_at(self, time: Timestamp) -> Self {
+        Self { asked_at: Some(time), ..self }
+    }
+
+    /// Only what happened before a time.
+    #[must_use]
+    pub fn before(self, time: Timestamp) -> Self {
+        Self { period: Period { to: Some(time), ..self.period }, ..self }
+    }
+
+    /// Only what happened at a time or after it.
+    #[must_use]
+    pub fn after(self, time: Timestamp) -> Self {
+        Self { period: Period { from: Some(time), ..self.period }, ..self }
+    }
+
+    /// As if asked at an earlier time: nothing later is seen, and the question looks back from there.
+    #[must_use]
+    pub fn as_of(self, time: Timestamp) -> Self {
+        self.before(time).asked_at(time)
+    }
+
+    /// The same at another level of recall.
+    #[must_use]
+    pub fn recall(self, level: Level) -> Self {
+        Self { recall: Some(level), ..self }
+    }
+
+    /// The same with another floor of relevance, from 0 (any answer will do) to 1.
+    #[must_use]
+    pub fn relevance_floor(self, floor: f32) -> Self {
+        Self { relevance_floor: Some(floor), ..self }
+    }
+
+    /// The same with another way to treat hits that are like one another.
+    #[must_use]
+    pub fn diversity(self, diversity: Diversity) -> Self {
+        Self { diversity: Some(diversity), ..self }
+    }
+
+    fn resolved<'a>(&'a self, config: &Config, scope: &'a Scope, k: usize, exclude: &'a [RowId]) -> RecallQuery<'a> {
+        RecallQuery {
+            level: self.recall.unwrap_or(config.recall),
+            relevance_floor: self.relevance_floor.unwrap_or(config.relevance_floor),
+            diversity: self.diversity.unwrap_or(config.diversity),
+            asked_at: self.asked_at,
+            period: self.period,
+            exclude,
+            ..RecallQuery::new(&self.text, scope, k)
+        }
+    }
+}
+
+impl<T: Into<String>> From<T> for MemoryQuery {
+    fn from(text: T) -> Self {
+        Self::new(text)
+    }
+}
+
+impl ContextManager {
+    /// The `k` memories that answer a question best, turns among them. None when nothing in the scope is about it.
+    ///
+    /// # Errors
+    /// When the file cannot be read.
+    pub fn query_memory(&self, query: impl Into<MemoryQuery>, k: usize) -> Result<Recall, Error> {
+        self.recall(&query.into(), k, &[])
+    }
+
+    /// Why a question is answered as it is: the best `k` candidates with everything that was measured on them, and how
+    /// long each stage took. `None` when the question or the scope is empty.
+    ///
+    /// # Errors
+    /// When the file cannot be read.
+    pub fn explain(&self, query: impl Into<MemoryQuery>, k: usize) -> Result<Option<Explanation>, Error> {
+        let query = query.into();
+        Ok(self.engine.long_term.explain(&query.resolved(&self.engine.config, &self.scope, k, &[]))?)
+    }
+
+    pub(crate) fn recall(&self, query: &MemoryQuery, k: usize, exclude: &[RowId]) -> Result<Recall, Error> {
+        Ok(self.engine.long_term.recall(&query.resolved(&self.engine.config, &self.scope, k, exclude))?)
+    }
+}
