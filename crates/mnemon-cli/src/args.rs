@@ -5,8 +5,9 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 use mnemon::import::Format;
-use mnemon::{Kind, MemoryId, Scope, Timestamp};
+use mnemon::{Kind, Level, MemoryId, MemoryQuery, Period, Scope, Timestamp};
 
+use crate::commands::Bench;
 use crate::input::{metadata_pair, time};
 
 const AFTER_HELP: &str = "\
@@ -82,6 +83,8 @@ pub(crate) enum Command {
     Add(Add),
     /// Find the memories that answer a question best
     Search(Search),
+    /// Say why a question is answered as it is, stage by stage
+    Explain(Explain),
     /// Build the prompt for the next turn, and show what went into it
     Context(Context),
     /// Take in one exchange of a conversation
@@ -108,6 +111,8 @@ pub(crate) enum Command {
     Clear(Clear),
     /// Look for damage, and at everything that the program depends on
     Doctor(Doctor),
+    /// Measure what is found, on questions whose answers are known
+    Bench(Bench),
     /// Write a completion script for a shell
     Completions(Completions),
 }
@@ -143,12 +148,59 @@ pub(crate) struct Add {
 
 #[derive(Debug, Args)]
 pub(crate) struct Search {
-    /// The question; words are joined with spaces, `-` reads standard input
-    #[arg(required = true, value_name = "QUERY")]
-    pub(crate) query: Vec<String>,
+    #[command(flatten)]
+    pub(crate) question: Question,
     /// At most so many hits
     #[arg(short = 'k', long = "hits", value_name = "N", default_value = "10", value_parser = positive)]
     pub(crate) hits: usize,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Explain {
+    #[command(flatten)]
+    pub(crate) question: Question,
+    /// The best so many candidates
+    #[arg(short = 'k', long = "hits", value_name = "N", default_value = "5", value_parser = positive)]
+    pub(crate) hits: usize,
+}
+
+/// What is asked, and of which time.
+#[derive(Debug, Args)]
+pub(crate) struct Question {
+    /// The question; words are joined with spaces, `-` reads standard input
+    #[arg(required = true, value_name = "QUERY")]
+    pub(crate) query: Vec<String>,
+    /// Only what happened before a time: `2025-03-02`, `2025-03-02T18:05`, or with an offset or zone; else UTC
+    #[arg(long, value_name = "TIME", value_parser = time)]
+    before: Option<Timestamp>,
+    /// Only what happened at a time or after it
+    #[arg(long, value_name = "TIME", value_parser = time)]
+    after: Option<Timestamp>,
+    /// The time from which the question looks back: "last week" is the week before [default: when the newest memory
+    /// was made]
+    #[arg(long, value_name = "TIME", value_parser = time)]
+    asked_at: Option<Timestamp>,
+    /// As if asked at an earlier time: --before and --asked-at together
+    #[arg(long, value_name = "TIME", value_parser = time, conflicts_with_all = ["before", "asked_at"])]
+    as_of: Option<Timestamp>,
+    /// How much work to do: fast or thorough [default: `recall` of the settings, thorough]
+    #[arg(long, value_name = "LEVEL")]
+    recall: Option<Level>,
+    /// Answers of a lower relevance have no hits, from 0 to 1 [default: `relevance_floor` of the settings, 0.16]
+    #[arg(long, value_name = "SHARE", value_parser = share)]
+    floor: Option<f32>,
+}
+
+impl Question {
+    /// The question of this text to memory.
+    pub(crate) fn query(&self, text: String) -> MemoryQuery {
+        let mut query = MemoryQuery::new(text);
+        query.asked_at = self.as_of.or(self.asked_at);
+        query.period = Period { from: self.after, to: self.as_of.or(self.before) };
+        query.recall = self.recall;
+        query.relevance_floor = self.floor;
+        query
+    }
 }
 
 #[derive(Debug, Args)]
@@ -165,6 +217,9 @@ pub(crate) struct Context {
     /// At most so many recalled memories
     #[arg(long, value_name = "N")]
     pub(crate) hits: Option<usize>,
+    /// The time from which the input looks back [default: when the newest memory was made]
+    #[arg(long, value_name = "TIME", value_parser = time)]
+    pub(crate) asked_at: Option<Timestamp>,
     /// Write the prompt itself, as one text, and nothing else
     #[arg(long, conflicts_with = "messages")]
     pub(crate) text: bool,
@@ -260,6 +315,13 @@ fn positive(text: &str) -> Result<usize, String> {
     match text.parse::<usize>() {
         Ok(number) if number > 0 => Ok(number),
         _ => Err("expected a whole number of 1 or more".to_owned()),
+    }
+}
+
+fn share(text: &str) -> Result<f32, String> {
+    match text.parse::<f32>() {
+        Ok(share) if (0.0..=1.0).contains(&share) => Ok(share),
+        _ => Err("expected a number from 0 to 1".to_owned()),
     }
 }
 

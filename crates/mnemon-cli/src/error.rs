@@ -6,7 +6,10 @@ use std::path::PathBuf;
 
 use mnemon::import::ImportError;
 use mnemon::{ConfigError, MemoryId, ScopeError, StoreError};
+use mnemon_bench::BenchError;
 use serde_json::json;
+
+const MODEL_HINT: &str = "without --model and MNEMON_MODEL the model inside the program is used";
 
 /// How a command ended that did not fail.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -29,6 +32,8 @@ pub(crate) enum CliError {
     Config(#[from] ConfigError),
     #[error(transparent)]
     Import(#[from] ImportError),
+    #[error(transparent)]
+    Bench(Box<BenchError>),
     #[error("expected a scope as {name}")]
     ScopeVariable {
         name: &'static str,
@@ -89,6 +94,10 @@ impl CliError {
             | Self::StdinTwice
             | Self::NotTurns { .. }
             | Self::NeedsYes => 2,
+            Self::Bench(error) => match **error {
+                BenchError::NoConversation { .. } | BenchError::NoCategory { .. } | BenchError::NoQuestion { .. } => 2,
+                _ => 1,
+            },
             Self::NoMemory { .. } | Self::NoSession { .. } => 3,
             Self::Engine(mnemon::Error::Store(error)) => match error {
                 StoreError::Corrupt(_) | StoreError::BadRow { .. } => 4,
@@ -114,6 +123,7 @@ impl CliError {
             Self::Import(ImportError::Invalid { .. }) => {
                 "--skip-invalid leaves out what cannot be read, --format names another format"
             }
+            Self::Bench(error) if matches!(**error, BenchError::Model(_)) => MODEL_HINT,
             Self::Engine(error) => return engine_hint(error),
             _ => return None,
         };
@@ -141,12 +151,21 @@ impl CliError {
     }
 }
 
+impl From<BenchError> for CliError {
+    fn from(error: BenchError) -> Self {
+        match error {
+            BenchError::Engine(error) => Self::Engine(error),
+            other => Self::Bench(Box::new(other)),
+        }
+    }
+}
+
 fn engine_hint(error: &mnemon::Error) -> Option<String> {
     let hint = match error {
         mnemon::Error::BudgetTooSmall { needed, .. } => {
             return Some(format!("--budget {needed} is the least for this input, and leaves no room for memories"));
         }
-        mnemon::Error::Model(_) => "without --model and MNEMON_MODEL the model inside the program is used",
+        mnemon::Error::Model(_) => MODEL_HINT,
         mnemon::Error::Store(StoreError::Busy { .. }) => {
             "wait until it is done; busy_timeout_ms (or MNEMON_BUSY_TIMEOUT_MS) says how long to wait for it"
         }

@@ -1,12 +1,14 @@
 //! The commands, a file each.
 
 mod add;
+mod bench;
 mod clear;
 mod completions;
 mod context;
 mod delete;
 mod demo;
 mod doctor;
+mod explain;
 mod export;
 mod import;
 mod list;
@@ -17,6 +19,8 @@ mod search;
 mod show;
 mod stats;
 
+pub(crate) use bench::Bench;
+
 use crate::app::App;
 use crate::args::Command;
 use crate::error::{CliError, Outcome};
@@ -26,6 +30,7 @@ pub(crate) fn run(app: &mut App, command: Command) -> Result<Outcome, CliError> 
         Command::Demo(args) => demo::run(app, &args),
         Command::Add(args) => add::run(app, args),
         Command::Search(args) => search::run(app, &args),
+        Command::Explain(args) => explain::run(app, &args),
         Command::Context(args) => context::run(app, &args),
         Command::Observe(args) => observe::run(app, &args),
         Command::Import(args) => import::run(app, &args),
@@ -39,6 +44,7 @@ pub(crate) fn run(app: &mut App, command: Command) -> Result<Outcome, CliError> 
         Command::Scopes => scopes::run(app),
         Command::Clear(args) => clear::run(app, &args),
         Command::Doctor(args) => doctor::run(app, &args),
+        Command::Bench(args) => bench::run(app, &args),
         Command::Completions(args) => completions::run(app, &args),
     }
 }

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::io;
 use std::time::Instant;
 
-use mnemon::{Hit, SessionId};
+use mnemon::{Hit, Recall, SessionId};
 use serde_json::json;
 
 use crate::app::{App, Need, scope_name, session_names};
@@ -21,26 +21,28 @@ const BAR: usize = 8;
 const LINES: usize = 2;
 
 pub(crate) fn run(app: &mut App, args: &Search) -> Result<Outcome, CliError> {
-    let query = text_of(&args.query)?;
+    let query = args.question.query(text_of(&args.question.query)?);
     let memory = app.open(Need::Read)?;
     let start = Instant::now();
-    let recall = memory.query_memory(&query, args.hits)?;
+    let recall = memory.query_memory(query.clone(), args.hits)?;
     let micros = u64::try_from(start.elapsed().as_micros()).unwrap_or(u64::MAX);
     if app.out.is_json {
         let hits: Vec<_> = recall
             .hits
             .iter()
-            .map(|hit| json!({"score": hit.score, "signals": hit.signals, "memory": hit.memory}))
+            .map(
+                |hit| json!({"score": hit.score, "signals": hit.signals, "passage": hit.passage, "memory": hit.memory}),
+            )
             .collect();
         app.out.json(&json!({
-            "query": query, "scope": memory.scope(), "hits": hits, "degraded": recall.degraded, "micros": micros,
+            "query": query.text, "scope": memory.scope(), "relevance": recall.relevance, "hits": hits, "degraded": recall.degraded, "micros": micros,
         }))?;
     } else {
         if let Some(degraded) = &recall.degraded {
             remark(&app.out, &format!("note: {degraded}"));
         }
         if recall.hits.is_empty() {
-            remark(&app.out, &format!("nothing found in {}", scope_name(memory.scope())));
+            remark(&app.out, &format!("nothing found in {}{}", scope_name(memory.scope()), nearly(&recall)));
         } else {
             let names = session_names(&memory)?;
             for (at, hit) in recall.hits.iter().enumerate() {
@@ -54,6 +56,12 @@ pub(crate) fn run(app: &mut App, args: &Search) -> Result<Outcome, CliError> {
     Ok(if recall.hits.is_empty() { Outcome::NothingFound } else { Outcome::Done })
 }
 
+/// What was below the floor.
+fn nearly(recall: &Recall) -> String {
+    let relevance = recall.relevance.filter(|relevance| *relevance > 0.0);
+    relevance.map_or(String::new(), |relevance| format!(": the best has a relevance of {relevance:.2}"))
+}
+
 fn show(out: &mut Output, rank: usize, hit: &Hit, names: &HashMap<SessionId, String>) -> io::Result<()> {
     let entry = Entry::of_memory(&hit.memory, names);
     let bar = out.paint(style::NAME, score_bar(hit.score, BAR));
@@ -64,7 +72,8 @@ fn show(out: &mut Output, rank: usize, hit: &Hit, names: &HashMap<SessionId, Str
     let line =
         format!("{rank:>3}  {bar} {:.2}  {}  {}  {}", hit.score, out.dim(&entry.date), out.bold(who), out.dim(from));
     out.line(line.trim_end())?;
-    for line in wrap(&entry.text, out.width.saturating_sub(INDENT), LINES) {
+    let text = if hit.passage.is_some() { safe_line(hit.text()) } else { entry.text.clone() };
+    for line in wrap(&text, out.width.saturating_sub(INDENT), LINES) {
         out.line(format!("{:INDENT$}{line}", ""))?;
     }
     let mut parts = vec![hit.memory.id.to_string()];
@@ -72,7 +81,7 @@ fn show(out: &mut Output, rank: usize, hit: &Hit, names: &HashMap<SessionId, Str
         parts.push("pinned".to_owned());
     }
     parts.extend(hit.signals.cosine.map(|cosine| format!("cosine {cosine:.2}")));
-    parts.extend(hit.signals.text.map(|text| format!("bm25 {text:.1}")));
+    parts.extend(hit.signals.text.map(|text| format!("words {text:.2}")));
     while parts.len() > 1 && width(&parts.join(" · ")) + INDENT > out.width {
         parts.pop();
     }

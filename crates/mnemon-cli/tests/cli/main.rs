@@ -1,6 +1,7 @@
 //! Runs the built binary as its users do, each test with a folder of its own as home.
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
+mod bench;
 mod care;
 mod conversations;
 mod demo;

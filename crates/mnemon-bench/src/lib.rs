@@ -1,0 +1,52 @@
+//! What `mnemon bench` runs: how much of the evidence of questions with known answers the engine finds, beside what
+//! other ways of ranking find in the same run.
+//!
+//! [`locomo`] and [`longmemeval`] fill a memory in a temporary folder through [`mnemon::ContextManager`], as any program
+//! does, ask it one question after the other, and average what stands among the first hits. [`Baseline`]s are computed
+//! here, from nothing of the engine but its embedding model. [`fit`] learns the weights of a fusion from such questions.
+//! Results are serialised as JSON and drawn as [`Picture`]s.
+//!
+//! It is no part of the engine: the library `mnemon` does not depend on it. It holds no data but a few lines of its own
+//! for its tests, downloads none, and asks no language model. It asserts nothing about times; it reports them.
+//!
+//! ```
+//! use mnemon::embed::LocateOptions;
+//! use mnemon_bench::{Baseline, Bench, LocomoOptions, locomo};
+//!
+//! let data = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/data/garden.locomo.json");
+//! let bench = Bench::load(mnemon::Config::default(), LocateOptions::from_env())?;
+//! let options = LocomoOptions { baselines: vec![Baseline::Bm25], ..LocomoOptions::default() };
+//! let report = locomo(&bench, data.as_ref(), &options, &mut |_| {})?;
+//! println!("{:.1} % of the evidence among ten hits", report.results.scores.recall[&10]);
+//! assert_eq!(report.results.scores.questions, report.baselines["bm25"].scores.questions);
+//! # Ok::<(), mnemon_bench::BenchError>(())
+//! ```
+
+mod baseline;
+mod bench;
+mod charts;
+mod error;
+pub mod fit;
+mod latency;
+mod locomo;
+mod longmemeval;
+mod numbers;
+mod plot;
+mod progress;
+mod scores;
+
+pub use baseline::Baseline;
+pub use bench::{Bench, Engine};
+pub use error::BenchError;
+pub use latency::Latency;
+pub use locomo::{
+    Conversation, Fitted, LeftOut, LocomoOptions, LocomoReport, Measured, NeverSaid, fit_weights, locomo,
+};
+pub use longmemeval::{
+    Histories, LONGMEMEVAL_RANKS, LevelScores, LongMemEvalOptions, LongMemEvalReport, QuestionScores, ViewScores,
+    longmemeval,
+};
+pub use numbers::Numbers;
+pub use plot::Picture;
+pub use progress::{Progress, Step};
+pub use scores::{BUDGETS, RANKS, Results, Scores};
