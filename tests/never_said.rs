@@ -20,8 +20,8 @@ fn what_was_never_said_brings_back_nothing() {
     assert_eq!(questions.len(), 100);
     let answered: Vec<&str> =
         questions.into_iter().filter(|question| !memory.query_memory(*question, 5).unwrap().hits.is_empty()).collect();
-    // The conversations that the floor was chosen on answer 3 of 100. This one is small and about everything under the
-    // sun, so more of it is near to anything; measured: 25.
+    // The conversations that the floor was chosen on answer 3 of 100. This one is small and about everything
+    // under the sun, so more of it is near to anything; measured: 25.
     assert!(answered.len() <= 30, "{} of 100 were answered: {answered:#?}", answered.len());
     let at = |floor: f32| {
         let ask = |question: &&&str| {

@@ -13,7 +13,7 @@ use crate::stages::dot;
 use crate::terms::{Term, is_number};
 
 /// The least cosine of two that say the same.
-const LEAST_COSINE: f32 = 0.7;
+const LEAST_COSINE: f32 = 0.85;
 /// The least share of its terms that a better hit has to have.
 const LEAST_SHARE: f32 = 0.8;
 

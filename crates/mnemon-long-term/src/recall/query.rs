@@ -59,8 +59,8 @@ pub enum Diversity {
 }
 
 impl<'a> RecallQuery<'a> {
-    /// The floor that is on by default. Below it, 96 of 100 questions are about something that was never mentioned; fewer
-    /// than 1 of 100 questions that have an answer fall below it.
+    /// The floor that is on by default. On the conversations that it was chosen on, 96 of 100 questions about
+    /// something that was never mentioned fall below it, and fewer than 1 of 100 that have an answer.
     pub const RELEVANCE_FLOOR: f32 = 0.16;
 
     /// The `k` best memories of a scope for a question, with the defaults of the engine.
