@@ -58,7 +58,8 @@ fn what_was_acknowledged_survives_kill_9() {
     let stats = memory.get_stats().unwrap();
     assert_eq!(stats.long_term.vectors, stats.store.memories);
     let last = acknowledged.last().and_then(|answer| answer.strip_prefix("observed ")).unwrap();
-    assert!(memory.query_memory(last, 5).unwrap().hits.iter().any(|hit| hit.memory.text == last));
+    // Hundreds of others differ from it by a number.
+    assert!(memory.query_memory(last, 20).unwrap().hits.iter().any(|hit| hit.memory.text == last));
 }
 
 /// Every acknowledged exchange is there once and whole, its turns in their places; nothing is there by half.
