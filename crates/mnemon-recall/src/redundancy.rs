@@ -44,16 +44,24 @@ fn may_say(better: &Member, member: &Member) -> bool {
 
 fn says(better: &Member, member: &Member, terms: &HashSet<Term>) -> bool {
     let there = telling(better);
-    let missing: Vec<Term> = terms.difference(&there).copied().collect();
-    if missing.is_empty() && there.len() == terms.len() {
+    let missing = terms.difference(&there).count();
+    if !numbers_are_there(better, member) {
+        return false;
+    }
+    if missing == 0 && there.len() == terms.len() {
         return true;
     }
     // Without vectors only the same words prove it; and which words deny something is known of languages that can be read.
     let known = better.vector.is_some() && member.vector.is_some();
     let readable = member.has(Cues::READABLE) && better.has(Cues::READABLE);
-    let numbers_are_there = !missing.iter().any(|term| is_number(*term));
-    let most_words_are_there = (terms.len() - missing.len()) as f32 >= LEAST_SHARE * terms.len() as f32;
-    known && readable && numbers_are_there && most_words_are_there
+    known && readable && (terms.len() - missing) as f32 >= LEAST_SHARE * terms.len() as f32
+}
+
+/// Whether every number stands there as often: "room 9, floor 9" is not said by "room 9, floor 12".
+fn numbers_are_there(better: &Member, member: &Member) -> bool {
+    let count = |terms: &[Term], number: Term| terms.iter().filter(|term| **term == number).count();
+    let mut numbers = member.terms.iter().copied().filter(|term| is_number(*term));
+    numbers.all(|number| count(&better.terms, number) >= count(&member.terms, number))
 }
 
 #[cfg(test)]
@@ -84,6 +92,7 @@ mod tests {
     #[test]
     fn what_differs_in_a_number_or_a_no_is_not() {
         check(&said("I paid 20 dollars for the lamp"), &said("I paid 30 dollars for the lamp"), false);
+        check(&said("Our room is 12 on floor 9 of the house"), &said("Our room is 9 on floor 9 of the house"), false);
         check(&said("I am allergic to peanuts"), &said("I am not allergic to peanuts"), false);
         check(&said("I am allergic to peanuts"), &by(Role::User, Some("Bo"), said("I am allergic to peanuts")), false);
         let other = Member { vector: Some(vec![0.0, 1.0]), ..said("I am allergic to peanuts") };
