@@ -59,7 +59,9 @@ fn what_was_acknowledged_survives_kill_9() {
     assert_eq!(stats.long_term.vectors, stats.store.memories);
     let last = acknowledged.last().and_then(|answer| answer.strip_prefix("observed ")).unwrap();
     // Hundreds of others differ from it by a number.
-    assert!(memory.query_memory(last, 20).unwrap().hits.iter().any(|hit| hit.memory.text == last));
+    let found = memory.query_memory(last, 20).unwrap();
+    let texts: Vec<&str> = found.hits.iter().map(|hit| hit.memory.text.as_str()).collect();
+    assert!(texts.contains(&last), "{last:?} is not in {texts:#?}");
 }
 
 /// Every acknowledged exchange is there once and whole, its turns in their places; nothing is there by half.

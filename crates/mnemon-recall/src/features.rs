@@ -34,6 +34,8 @@ features! {
     Words "words" "text",
     /// It has every word of a question of at least three words (names of speakers do not count) by itself.
     EveryWord "every_word" "text",
+    /// It is the very text that is asked for, word for word.
+    SameText "same_text" "text",
     /// Cosine of question and memory, relative to the best.
     Vector "vector" "vector",
     /// Cosine of the question and the memory with its neighbours mixed in, relative to the best.

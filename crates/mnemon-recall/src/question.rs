@@ -20,6 +20,8 @@ pub struct Question {
     without_names: String,
     terms: Vec<Term>,
     words: Vec<String>,
+    /// All terms in their order, repeats kept.
+    sequence: Vec<Term>,
     name_terms: Vec<Term>,
     speakers: Vec<String>,
     dates: Vec<TimeExpression>,
@@ -54,7 +56,11 @@ impl Question {
             }
         }
         let (mut distinct, mut spelled) = (Vec::new(), Vec::new());
+        let mut sequence = Vec::new();
         for (word, term) in spelled_terms(text) {
+            if sequence.len() < MAX_TERMS {
+                sequence.push(term);
+            }
             if !distinct.contains(&term) && distinct.len() < MAX_TERMS {
                 distinct.push(term);
                 spelled.push(word);
@@ -64,6 +70,7 @@ impl Question {
             without_names: without(text, mentions.iter().map(|mention| mention.range.clone())),
             terms: distinct,
             words: spelled,
+            sequence,
             name_terms: speakers.iter().filter(|name| is_name(name)).flat_map(|name| terms(name)).collect(),
             dates: expressions(text, asked_at, &TimeZone::UTC, time_words(text)),
             asks: Asks::of(text, named.is_empty()),
@@ -107,6 +114,12 @@ impl Question {
     #[must_use]
     pub fn dates(&self) -> &[TimeExpression] {
         &self.dates
+    }
+
+    /// Whether these terms, but for the name of a speaker before them, are those of the question.
+    pub(crate) fn is_text(&self, terms: &[Term]) -> bool {
+        let named = terms.iter().take_while(|term| self.is_name_term(**term)).count();
+        self.sequence.len() >= 2 && (terms == self.sequence || terms.get(named..) == Some(&self.sequence[..]))
     }
 
     /// Whether a term is part of the name of a speaker of the scope.

@@ -33,6 +33,9 @@ pub(super) fn measure(scene: &Scene<'_>, features: &mut Features, nearness: &mut
     let mut scores = window_scores(question, scene.pool, &idf, &dates);
     of_largest(&mut scores);
     features.set_all(Feature::Words, &scores);
+    for (index, (_, member)) in scene.pool.each_candidate().enumerate() {
+        features.set(index, Feature::SameText, f32::from(u8::from(question.is_text(&member.terms))));
+    }
     let asked: Vec<Term> = question.terms().iter().copied().filter(|term| !question.is_name_term(*term)).collect();
     if asked.len() >= SEVERAL {
         for (index, (_, member)) in scene.pool.each_candidate().enumerate() {
@@ -171,6 +174,13 @@ mod tests {
         assert_eq!(every("Did the red ferry leave Ann? It left"), [0.0; 3], "leave and left are two words");
         assert_eq!(every("Ann, the red ferry left"), [1.0, 0.0, 0.0]);
         assert_eq!(every("the red ferry"), [0.0; 3], "two words may stand together by chance");
+    }
+
+    #[test]
+    fn the_text_itself_is_known() {
+        let members = vec![turn(0, "Ann: room 9, floor 9"), turn(1, "Room 9, floor 12"), turn(2, "room 9 floor 9!")];
+        let (features, _) = measured("text", "Room 9, floor 9", members, None, &[]);
+        assert_eq!(values(&features, Feature::SameText), [1.0, 0.0, 1.0]);
     }
 
     #[test]
