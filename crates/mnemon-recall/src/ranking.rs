@@ -43,7 +43,7 @@ pub fn rank(scene: &Scene<'_>, after: &mut dyn FnMut(&'static str)) -> Ranking {
     let has_tokens = scene.tokens.is_some() && scene.pool.members().iter().any(|member| member.tokens.is_some());
     let scene = &Scene { level: if has_tokens { scene.level } else { Level::Fast }, ..*scene };
     let mut features = Features::new(scene.pool.candidates().len());
-    let mut nearness = Nearness::default();
+    let mut nearness = Nearness { passages: scene.statistics.passages, ..Nearness::default() };
     for stage in STAGES.iter().filter(|stage| stage.name != "late_interaction" || scene.level == Level::Thorough) {
         (stage.measure)(scene, &mut features, &mut nearness);
         after(stage.name);

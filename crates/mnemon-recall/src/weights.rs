@@ -135,13 +135,25 @@ impl Weights {
     pub fn relevance(&self, nearness: &Nearness) -> f32 {
         let Logistic { cosine, tokens, words, constant } =
             if nearness.cosine.is_some() { self.relevance } else { self.words_only };
+        let allowance = allowance(nearness.passages);
         // A question that is all names or stop words is not held against what was found.
         let x = cosine * nearness.cosine.unwrap_or(0.0)
             + tokens * nearness.tokens.unwrap_or(0.0)
+            + (cosine + tokens) * allowance
             + words * nearness.words.unwrap_or(1.0)
             + constant;
         1.0 / (1.0 + (-x).exp())
     }
+}
+
+/// What nearness lacks in a small scope: the nearest of a few is farther than the nearest of many, whatever is asked. The
+/// largest of n normal values lies about `sqrt(2 ln n)` deviations above their mean; relevance was fitted on scopes of
+/// hundreds.
+fn allowance(passages: u64) -> f32 {
+    const DEVIATION: f32 = 0.08;
+    const MANY: f32 = 100.0;
+    let deviations = |n: f32| (2.0 * n.ln()).sqrt();
+    DEVIATION * (deviations(MANY) - deviations((passages as f32).clamp(2.0, MANY)))
 }
 
 fn read(json: &str) -> Result<Fitted, serde_json::Error> {
@@ -186,11 +198,15 @@ mod tests {
         assert_eq!(weights.score(&row), 0.0);
         row[Feature::Words as usize] = 0.5;
         assert_eq!(weights.score(&row), 0.5 * weights.get(Feature::Words));
-        let near =
-            |cosine, words| weights.relevance(&Nearness { cosine: Some(cosine), tokens: None, words: Some(words) });
+        let near = |cosine, words| {
+            weights.relevance(&Nearness { cosine: Some(cosine), tokens: None, words: Some(words), passages: 500 })
+        };
         assert!(near(0.1, 0.0) < 0.05 && near(0.7, 1.0) > 0.95);
         assert!(near(0.3, 0.5) < near(0.4, 0.5) && near(0.3, 0.5) < near(0.3, 0.6));
-        let by_words = |words| weights.relevance(&Nearness { cosine: None, tokens: None, words: Some(words) });
+        let by_words =
+            |words| weights.relevance(&Nearness { cosine: None, tokens: None, words: Some(words), passages: 500 });
+        let of_few = weights.relevance(&Nearness { cosine: Some(0.3), tokens: None, words: Some(0.0), passages: 5 });
+        assert!(of_few > 2.0 * near(0.3, 0.0) && of_few < 1.0);
         assert!(by_words(0.0) < 0.16 && by_words(1.0) > 0.5);
     }
 }

@@ -47,6 +47,8 @@ pub struct Nearness {
     pub cosine: Option<f32>,
     /// The largest share of the question's pieces, by weight, that a candidate has, each as far as its cosine goes.
     pub tokens: Option<f32>,
+    /// Among how many passages that is: of many, one is nearer by chance than of few.
+    pub passages: u64,
     /// The largest share of the question's words, by weight, that a candidate has; names of speakers do not count.
     /// `None` when the question has no other words.
     pub words: Option<f32>,
