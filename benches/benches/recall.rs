@@ -23,7 +23,7 @@ use std::time::{Duration, Instant};
 use criterion::{BenchmarkId, Criterion};
 use mnemon_core::{Embedder, Purpose, Scope};
 use mnemon_embed::{LocateOptions, SentenceTransformer, locate};
-use mnemon_index::{GraphParams, Method, Search, VectorIndex};
+use mnemon_index::{GraphParams, Method, Search, TermIndex, VectorIndex};
 use mnemon_long_term::{Level, LongTerm, LongTermError, RecallQuery};
 use mnemon_recall::terms;
 use mnemon_store::{ScopeRow, Store, StoreError, StoreOptions, TextQuery};
@@ -49,6 +49,7 @@ struct Place {
     /// The same file through other connections: what these cache is no part of recall.
     store: Store,
     index: VectorIndex,
+    postings: TermIndex,
     questions: Vec<Asked>,
 }
 
@@ -93,12 +94,17 @@ impl Place {
         let memory = LongTerm::new(Arc::clone(&store), Some(Arc::clone(&model) as Arc<dyn Embedder>), Level::Thorough);
         memory.maintain(&mut |_| true)?;
         let mut index = VectorIndex::new(real.dimension())?;
+        let mut postings = TermIndex::default();
         let scope_row = store.read(|snapshot| -> Result<_, LongTermError> {
             let row = snapshot.model(real.model(), real.dimension())?.ok_or_else(|| missing("model"))?;
-            snapshot.each_vector(row, |passage, partition, vector| -> Result<(), LongTermError> {
-                Ok(index.insert(passage, partition, vector)?)
+            let scope = snapshot.scope_id(&scope)?.ok_or_else(|| missing("scope"))?;
+            snapshot.each_vector_of(scope, row, |passage, vector| -> Result<(), LongTermError> {
+                Ok(index.insert(passage, 0, vector)?)
             })?;
-            Ok(snapshot.scope_id(&scope)?.ok_or_else(|| missing("scope"))?)
+            let mut passages = Vec::new();
+            snapshot.each_passage(scope, |passage| passages.push(passage.terms))?;
+            postings = TermIndex::new(passages.iter().map(Vec::as_slice));
+            Ok(scope)
         })?;
         if index.graph_due() {
             let graph = index.graph_job(GraphParams::default())?.build();
@@ -113,6 +119,7 @@ impl Place {
             scope_row,
             store: Store::open(path, StoreOptions::default())?,
             index,
+            postings,
             questions: Vec::new(),
         };
         for number in 0..QUESTIONS {
@@ -131,8 +138,7 @@ impl Place {
     /// Answers a question in one way. Returns how much was found.
     fn ask(&self, way: Way, asked: &Asked) -> Result<usize, LongTermError> {
         let near = |method| -> Result<usize, LongTermError> {
-            let partitions = [self.scope_row.partition()];
-            let search = Search { method, partitions: Some(&partitions), ..Search::new(&asked.vector, CANDIDATES) };
+            let search = Search { method, ..Search::new(&asked.vector, CANDIDATES) };
             Ok(self.index.search(&search)?.len())
         };
         let recall = |level, remember| -> Result<usize, LongTermError> {
@@ -146,10 +152,10 @@ impl Place {
                 let query = TextQuery { text: &asked.text, scope: self.scope_row, limit: CANDIDATES };
                 Ok(snapshot.text_search(&query)?.len())
             }),
-            Way::Terms => self.store.read(|snapshot| {
+            Way::Terms => {
                 let terms: Vec<u32> = terms(&asked.text).collect();
-                Ok(snapshot.term_search(self.scope_row, &terms, CANDIDATES)?.len())
-            }),
+                Ok(self.postings.search(&terms, CANDIDATES, |_| true).len())
+            }
             Way::Fast => recall(Level::Fast, true),
             Way::Thorough => recall(Level::Thorough, true),
             Way::FastEmbedded => recall(Level::Fast, false),

@@ -91,6 +91,13 @@ impl VectorIndex {
         self.rows.find(id).is_some()
     }
 
+    /// The codes of the vector of `id`, zeros at the end, and what to multiply them with so that they are of unit length.
+    #[must_use]
+    pub fn codes(&self, id: i64) -> Option<(&[i8], f32)> {
+        let (blocks, scale) = self.rows.codes().row(self.rows.find(id)?)?;
+        Some((crate::kernel::as_codes(blocks), scale))
+    }
+
     /// Sets the vector and the partition of `id`. The next search finds it. Any length will do, but zero: only the
     /// direction is kept. Takes about a microsecond; now and then it moves all rows, to take out dead ones.
     ///

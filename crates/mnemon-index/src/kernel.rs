@@ -12,6 +12,13 @@ pub(crate) const LANES: usize = 64;
 #[repr(C, align(64))]
 pub(crate) struct Block(pub(crate) [i8; LANES]);
 
+/// The codes of blocks, one after the other.
+pub(crate) fn as_codes(blocks: &[Block]) -> &[i8] {
+    // SAFETY: a block is `LANES` codes and nothing else (`repr(C)`, of the size of its alignment), so blocks that follow
+    // one another are codes that do.
+    unsafe { std::slice::from_raw_parts(blocks.as_ptr().cast(), std::mem::size_of_val(blocks)) }
+}
+
 /// Writes the inner product of `query` with each row of `rows` to `out`.
 ///
 /// A row is `query.len()` blocks; `rows` holds at least `out.len()` of them, or the rest of `out` stays as it is. No

@@ -40,6 +40,7 @@ mod kernel;
 mod rerank;
 mod rows;
 mod search;
+mod terms;
 mod top;
 
 pub use error::IndexError;
@@ -47,4 +48,5 @@ pub use graph::{Graph, GraphJob, GraphParams};
 pub use index::{IndexStats, VectorIndex};
 pub use rerank::{oversample, rerank};
 pub use search::{Method, Search};
+pub use terms::{TermHit, TermIndex};
 pub use top::Candidate;

@@ -26,7 +26,7 @@ mod passage;
 mod pending;
 mod pieces;
 mod recall;
-mod vector_cache;
+mod resident;
 
 pub use error::LongTermError;
 pub use long_term::{Append, Embed, LongTerm, Written};

@@ -5,27 +5,28 @@ use std::sync::Arc;
 use mnemon_core::{
     Embedder, Memory, MemoryId, NewMemory, NewTurn, Placement, Purpose, Scope, SessionId, Timestamp, TokenVectors,
 };
+use mnemon_index::VectorIndex;
 use mnemon_recall::{Level, QuestionTokens, Rotation, analyse, is_content};
 use mnemon_store::{Added, ListFilter, MemoryUpdate, RowId, Store, StoreError};
 
 use crate::embedding::{Checked, embed, embed_question};
 use crate::passage::Analysed;
-use crate::vector_cache::VectorCache;
+use crate::resident::Resident;
 use crate::{Degradation, LongTermError, passage};
 
 /// Everything that is remembered in one file.
 pub struct LongTerm {
     store: Arc<Store>,
     meaning: Option<Meaning>,
+    resident: Resident,
 }
 
-/// An embedding model and the index of its vectors.
+/// An embedding model, and what it is used for.
 pub(crate) struct Meaning {
     pub(crate) embedder: Arc<dyn Embedder>,
     /// As it was when the store was opened. Stored vectors and the index have it, so a model that says otherwise later
     /// is a model that failed.
     pub(crate) dimension: usize,
-    pub(crate) cache: VectorCache,
     /// How the vectors of pieces are turned before they are coded; `None` when none are kept.
     pub(crate) pieces: Option<Rotation>,
 }
@@ -33,10 +34,10 @@ pub(crate) struct Meaning {
 impl Meaning {
     fn new(embedder: Arc<dyn Embedder>, level: Level) -> Result<Self, LongTermError> {
         let dimension = embedder.dimension();
-        let cache = VectorCache::new(embedder.model().clone(), dimension)?;
+        VectorIndex::new(dimension)?;
         let pieces = embedder.token_embedder().filter(|_| level == Level::Thorough);
         let pieces = pieces.map(|pieces| Rotation::new(pieces.dimension()));
-        Ok(Self { embedder, dimension, cache, pieces })
+        Ok(Self { embedder, dimension, pieces })
     }
 
     /// The vector of a question and its pieces, where the model gives these and they are asked for.
@@ -112,7 +113,8 @@ impl LongTerm {
             };
             Meaning::new(Arc::clone(&embedder), level).inspect_err(refused).ok()
         });
-        Self { store, meaning }
+        let model = meaning.as_ref().map(|meaning| (meaning.embedder.model().clone(), meaning.dimension));
+        Self { store, meaning, resident: Resident::new(model) }
     }
 
     /// The store underneath.
@@ -131,10 +133,14 @@ impl LongTerm {
         self.meaning.as_ref()
     }
 
-    /// Bytes that the vector index takes in memory.
+    pub(crate) fn resident(&self) -> &Resident {
+        &self.resident
+    }
+
+    /// Bytes that the scopes which were asked take in memory: passages, postings and vectors.
     #[must_use]
     pub fn index_bytes(&self) -> usize {
-        self.meaning.as_ref().map_or(0, |meaning| meaning.cache.memory_bytes())
+        self.resident.memory_bytes()
     }
 
     /// Adds memories that are not turns, all or none. They are durable and can be found when this returns.

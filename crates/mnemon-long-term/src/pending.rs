@@ -97,11 +97,7 @@ impl LongTerm {
     /// When the store cannot be read or written.
     pub fn maintain(&self, progress: &mut dyn FnMut(Embedded) -> bool) -> Result<Maintenance, LongTermError> {
         let (embedded, degraded) = self.embed_pending(progress)?;
-        let mut graph_built = false;
-        if let Some(meaning) = self.meaning() {
-            self.store().read(|snapshot| meaning.cache.at(snapshot, 0, |_, _| Ok(())).map(|_| ()))?;
-            graph_built = meaning.cache.build_graph(GraphParams::default())?;
-        }
+        let graph_built = self.resident().build_graphs(self.store(), GraphParams::default())?;
         Ok(Maintenance { embedded: embedded.done, degraded, graph_built })
     }
 

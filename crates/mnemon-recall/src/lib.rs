@@ -23,7 +23,7 @@ pub use analysis::{ANALYSIS, Passage, Source, analyse, is_name};
 pub use cues::Cues;
 pub use features::{Feature, Features, Row};
 pub use late::{CodesError, QuestionTokens, Rotation, TokenCodes, TokenMatches, encode};
-pub use pool::{Member, Pool, Said, Statistics};
+pub use pool::{Member, Pool, Said, Statistics, Vector};
 pub use question::Question;
 pub use ranking::{Contribution, Ranked, Ranking, rank, redundant};
 pub use stages::{Nearness, Scene};

@@ -3,7 +3,7 @@
 use crate::features::{Feature, Features};
 use crate::pool::{Member, Pool};
 use crate::redundancy;
-use crate::stages::{Nearness, STAGES, Scene, dot};
+use crate::stages::{Nearness, STAGES, Scene};
 use crate::weights::{Level, Weights};
 
 /// Candidates in the order in which they answer.
@@ -59,7 +59,7 @@ pub fn rank(scene: &Scene<'_>, after: &mut dyn FnMut(&'static str)) -> Ranking {
         .collect();
     let id = |ranked: &Ranked| scene.pool.get(ranked.member).map_or(0, |member| member.id);
     ranked.sort_by(|a, b| b.score.total_cmp(&a.score).then_with(|| id(b).cmp(&id(a))));
-    let cosine = |member: &Member| Some(dot(scene.vector?, member.vector.as_deref()?));
+    let cosine = |member: &Member<'_>| Some(member.vector?.dot(scene.vector?));
     let cosines = scene.pool.each_candidate().map(|(_, member)| cosine(member)).collect();
     let relevance = match nearness.cosine {
         _ if ranked.is_empty() => Some(0.0),
@@ -106,8 +106,8 @@ impl Contribution {
 /// Walks through ranked candidates and tells for each whether a better one that was kept says all that it says: then
 /// that one's place in `ranked`. Stops when `keep` candidates are kept; the answer is as long as the walk was.
 #[must_use]
-pub fn redundant(pool: &Pool, ranked: &[Ranked], keep: usize) -> Vec<Option<usize>> {
-    let mut kept: Vec<&Member> = Vec::new();
+pub fn redundant(pool: &Pool<'_>, ranked: &[Ranked], keep: usize) -> Vec<Option<usize>> {
+    let mut kept: Vec<&Member<'_>> = Vec::new();
     let mut places = Vec::new();
     let mut said = Vec::with_capacity(ranked.len());
     for (place, entry) in ranked.iter().enumerate() {
@@ -133,9 +133,9 @@ mod tests {
     use super::*;
     use crate::pool::Statistics;
     use crate::question::Question;
-    use crate::stages::testing::{by, turn};
+    use crate::stages::testing::{by, turn, vector};
 
-    fn ask(question: &str, vector: Option<&[f32]>, members: Vec<Member>) -> (Pool, Ranking) {
+    fn ask(question: &str, vector: Option<&[f32]>, members: Vec<Member<'static>>) -> (Pool<'static>, Ranking) {
         let question = Question::new(question, &["Ann".into(), "Bo".into()], Timestamp::UNIX_EPOCH);
         let frequency = |term: &u32| members.iter().filter(|member| member.terms.contains(term)).count() as u64;
         let frequencies = question.terms().iter().map(frequency).collect();
@@ -155,7 +155,7 @@ mod tests {
         (pool, ranking)
     }
 
-    fn best(question: &str, members: Vec<Member>) -> i64 {
+    fn best(question: &str, members: Vec<Member<'static>>) -> i64 {
         let (pool, ranking) = ask(question, None, members);
         pool.members()[ranking.ranked[0].member].id
     }
@@ -202,22 +202,22 @@ mod tests {
 
     #[test]
     fn what_a_better_hit_says_is_left_out_until_enough_is_kept() {
-        let fact = |place| Member { vector: Some(vec![1.0]), ..turn(place, "I am allergic to peanuts") };
-        let other = Member { vector: Some(vec![1.0]), ..turn(9, "We like cats") };
-        let members: Vec<Member> = (0..5).map(fact).chain([other]).collect();
+        let fact = |place| Member { vector: Some(vector(&[1.0])), ..turn(place, "I am allergic to peanuts") };
+        let other = Member { vector: Some(vector(&[1.0])), ..turn(9, "We like cats") };
+        let members: Vec<Member<'_>> = (0..5).map(fact).chain([other]).collect();
         let (pool, ranking) = ask("Who is allergic to peanuts?", Some(&[1.0]), members);
         assert_eq!(redundant(&pool, &ranking.ranked, 9), [None, Some(0), Some(0), Some(0), Some(0), None]);
         assert_eq!(redundant(&pool, &ranking.ranked, 1), [None]);
     }
 
-    fn any_member() -> impl Strategy<Value = Member> {
+    fn any_member() -> impl Strategy<Value = Member<'static>> {
         let words =
             prop::collection::vec(prop::sample::select(vec!["ferry", "Ann", "2", "not", "I", "when?", "北京"]), 0..6);
         (words, 0i64..4, 0i64..4, any::<bool>(), any::<bool>(), prop::option::of(-1.0f32..1.0)).prop_map(
             |(words, run, place, candidate, said, angle)| {
                 let member = turn(place, &words.join(" "));
-                let vector = angle.map(|x| vec![x, (1.0 - x * x).sqrt()]);
-                let said = if said { member.said.clone() } else { None };
+                let vector = angle.map(|x| vector(&[x, (1.0 - x * x).sqrt()]));
+                let said = if said { member.said } else { None };
                 Member { run, candidate, vector, said, ..member }
             },
         )
@@ -230,10 +230,10 @@ mod tests {
             question in "[a-zA-Z? 0-9]{0,30}",
             angle in prop::option::of(-1.0f32..1.0),
         ) {
-            let members: Vec<Member> =
+            let members: Vec<Member<'static>> =
                 members.into_iter().enumerate().map(|(id, member)| Member { id: id as i64, ..member }).collect();
             let vector = angle.map(|x| [x, (1.0 - x * x).sqrt()]);
-            let asked = |members: Vec<Member>| ask(&question, vector.as_ref().map(|v| &v[..]), members);
+            let asked = |members: Vec<Member<'static>>| ask(&question, vector.as_ref().map(|v| &v[..]), members);
             let (pool, ranking) = asked(members.clone());
             let mut candidates: Vec<usize> = ranking.ranked.iter().map(|ranked| ranked.member).collect();
             prop_assert!(ranking.ranked.is_sorted_by(|a, b| a.score >= b.score));

@@ -9,7 +9,6 @@ use std::collections::HashSet;
 use crate::cues::Cues;
 use crate::language::is_filler;
 use crate::pool::Member;
-use crate::stages::dot;
 use crate::terms::{Term, is_number};
 
 /// The least cosine of two that say the same.
@@ -20,7 +19,7 @@ const LEAST_SHARE: f32 = 0.8;
 /// A better hit that says all that `member` says, by its index in `kept`; the first where there are several.
 ///
 /// Costs an inner product for each hit of the same speaker that is kept, and little else for those that are not alike.
-pub(crate) fn said_by(member: &Member, kept: &[&Member]) -> Option<usize> {
+pub(crate) fn said_by(member: &Member<'_>, kept: &[&Member<'_>]) -> Option<usize> {
     let terms = telling(member);
     if terms.is_empty() {
         return None;
@@ -29,20 +28,20 @@ pub(crate) fn said_by(member: &Member, kept: &[&Member]) -> Option<usize> {
 }
 
 /// The terms that say something.
-fn telling(member: &Member) -> HashSet<Term> {
+fn telling(member: &Member<'_>) -> HashSet<Term> {
     member.terms.iter().copied().filter(|term| !is_filler(*term)).collect()
 }
 
 /// What is quickly known.
-fn may_say(better: &Member, member: &Member) -> bool {
-    let alike = match (&better.vector, &member.vector) {
-        (Some(a), Some(b)) => dot(a, b) >= LEAST_COSINE,
+fn may_say(better: &Member<'_>, member: &Member<'_>) -> bool {
+    let alike = || match (better.vector, member.vector) {
+        (Some(a), Some(b)) => a.cosine(b) >= LEAST_COSINE,
         _ => true,
     };
-    better.speaker() == member.speaker() && better.has(Cues::NEGATED) == member.has(Cues::NEGATED) && alike
+    better.speaker() == member.speaker() && better.has(Cues::NEGATED) == member.has(Cues::NEGATED) && alike()
 }
 
-fn says(better: &Member, member: &Member, terms: &HashSet<Term>) -> bool {
+fn says(better: &Member<'_>, member: &Member<'_>, terms: &HashSet<Term>) -> bool {
     let there = telling(better);
     let missing = terms.difference(&there).count();
     if !numbers_are_there(better, member) {
@@ -58,10 +57,10 @@ fn says(better: &Member, member: &Member, terms: &HashSet<Term>) -> bool {
 }
 
 /// Whether every number stands there as often: "room 9, floor 9" is not said by "room 9, floor 12".
-fn numbers_are_there(better: &Member, member: &Member) -> bool {
+fn numbers_are_there(better: &Member<'_>, member: &Member<'_>) -> bool {
     let count = |terms: &[Term], number: Term| terms.iter().filter(|term| **term == number).count();
     let mut numbers = member.terms.iter().copied().filter(|term| is_number(*term));
-    numbers.all(|number| count(&better.terms, number) >= count(&member.terms, number))
+    numbers.all(|number| count(better.terms, number) >= count(member.terms, number))
 }
 
 #[cfg(test)]
@@ -69,15 +68,15 @@ mod tests {
     use mnemon_core::Role;
 
     use super::*;
-    use crate::stages::testing::{by, turn};
+    use crate::stages::testing::{by, turn, vector};
 
     /// Vectors of the same direction, so that the words decide.
-    fn said(text: &str) -> Member {
-        Member { vector: Some(vec![1.0, 0.0]), ..turn(0, text) }
+    fn said(text: &str) -> Member<'static> {
+        Member { vector: Some(vector(&[1.0, 0.0])), ..turn(0, text) }
     }
 
     #[track_caller]
-    fn check(better: &Member, member: &Member, redundant: bool) {
+    fn check(better: &Member<'_>, member: &Member<'_>, redundant: bool) {
         assert_eq!(said_by(member, &[better]).is_some(), redundant);
     }
 
@@ -95,7 +94,7 @@ mod tests {
         check(&said("Our room is 12 on floor 9 of the house"), &said("Our room is 9 on floor 9 of the house"), false);
         check(&said("I am allergic to peanuts"), &said("I am not allergic to peanuts"), false);
         check(&said("I am allergic to peanuts"), &by(Role::User, Some("Bo"), said("I am allergic to peanuts")), false);
-        let other = Member { vector: Some(vec![0.0, 1.0]), ..said("I am allergic to peanuts") };
+        let other = Member { vector: Some(vector(&[0.0, 1.0])), ..said("I am allergic to peanuts") };
         check(&said("I am allergic to peanuts"), &other, false);
     }
 

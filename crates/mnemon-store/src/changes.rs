@@ -2,7 +2,7 @@
 
 use rusqlite::{OptionalExtension, params};
 
-use crate::{RowId, Snapshot, StoreError};
+use crate::{PassageId, ScopeRow, Snapshot, StoreError};
 
 /// The end of the change log in one snapshot. Two equal heads of one file mean that nothing changed between.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -13,18 +13,16 @@ pub struct Head {
     pub nonce: i64,
 }
 
-/// What happened to a row.
+/// What happened to a passage.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ChangeOp {
-    /// A memory was added.
-    Added,
-    /// The text, caption or speaker of a memory changed.
-    Changed,
-    /// A memory was deleted.
-    Deleted,
+    /// A passage was stored, with what its memory says.
+    PassageStored,
+    /// A passage is gone, and so are its vectors.
+    PassageDropped,
     /// A vector was stored for a passage.
     VectorStored,
-    /// A vector of a passage was dropped, because of the passage or of another vector for it.
+    /// A vector of a passage was dropped, because another one takes its place.
     VectorDropped,
 }
 
@@ -35,8 +33,8 @@ pub struct Change {
     pub seq: i64,
     /// What happened.
     pub op: ChangeOp,
-    /// To which row: a memory, or the passage of a vector.
-    pub row: RowId,
+    /// To which passage.
+    pub passage: PassageId,
     /// Of which model, for vectors: compare with [`ModelRow::is`](crate::ModelRow::is).
     pub model_id: Option<i64>,
 }
@@ -53,12 +51,12 @@ impl Snapshot<'_> {
             .query_row([], |row| Ok(Head { seq: row.get(0)?, nonce: row.get(1)? }))?)
     }
 
-    /// What was changed after `known`, oldest first. `None` when the log does not continue from there (it was rolled
+    /// What was changed in a scope after `known`, oldest first. `None` when the log does not continue from there (it was rolled
     /// back or cut), and everything has to be read anew.
     ///
     /// # Errors
     /// [`StoreError::BadRow`], and when the file cannot be read.
-    pub fn changes_since(&self, known: Head) -> Result<Option<Vec<Change>>, StoreError> {
+    pub fn changes_since(&self, scope: ScopeRow, known: Head) -> Result<Option<Vec<Change>>, StoreError> {
         if known.seq > 0 {
             let nonce = self
                 .conn
@@ -73,32 +71,32 @@ impl Snapshot<'_> {
             // later was cut.
             let first: Option<i64> =
                 self.conn.prepare_cached("SELECT min(seq) FROM change")?.query_row([], |row| row.get(0))?;
-            if first.is_some_and(|first| first > 1) {
+            if first.is_some_and(|first| first > 1) || first.is_none() && self.head()?.seq > 0 {
                 return Ok(None);
             }
         }
-        let mut statement =
-            self.conn.prepare_cached("SELECT seq, op, row_id, model_id FROM change WHERE seq > ?1 ORDER BY seq")?;
-        let mut rows = statement.query(params![known.seq])?;
+        let mut statement = self.conn.prepare_cached(
+            "SELECT seq, op, passage_id, model_id FROM change WHERE seq > ?1 AND scope_id = ?2 ORDER BY seq",
+        )?;
+        let mut rows = statement.query(params![known.seq, scope.0])?;
         let mut changes = Vec::new();
         while let Some(row) = rows.next()? {
             let (seq, op): (i64, i64) = (row.get(0)?, row.get(1)?);
             let op = match op {
-                1 => ChangeOp::Added,
-                2 => ChangeOp::Changed,
-                3 => ChangeOp::Deleted,
                 4 => ChangeOp::VectorStored,
                 5 => ChangeOp::VectorDropped,
+                6 => ChangeOp::PassageStored,
+                7 => ChangeOp::PassageDropped,
                 other => {
                     return Err(StoreError::BadRow {
                         table: "change",
                         row: seq,
-                        expected: "an operation from 1 to 5",
+                        expected: "an operation from 4 to 7",
                         got: other.to_string(),
                     });
                 }
             };
-            changes.push(Change { seq, op, row: row.get(2)?, model_id: row.get(3)? });
+            changes.push(Change { seq, op, passage: row.get(2)?, model_id: row.get(3)? });
         }
         Ok(Some(changes))
     }

@@ -4,7 +4,6 @@ use mnemon_core::{Kind, Role, Timestamp};
 use rusqlite::{OptionalExtension, Row, params};
 
 use crate::memories::time_from_millis;
-use crate::postings::{index_row, index_text};
 use crate::{PassageId, RowId, ScopeRow, Snapshot, StoreError, WriteTx};
 
 /// A passage that is about to be stored.
@@ -57,7 +56,7 @@ pub struct PassageRow {
 }
 
 /// Every column that [`passage_from_row`] reads.
-const COLUMNS: &str = "
+pub(crate) const COLUMNS: &str = "
     SELECT p.id, p.memory_id, p.run, p.place, p.ordinal, p.start_byte, p.end_byte, p.words, p.cues, p.terms,
            m.kind, m.role, m.speaker, coalesce(m.occurred_at, m.stored_at)
     FROM passage AS p JOIN memory AS m ON m.id = p.memory_id";
@@ -215,7 +214,6 @@ impl WriteTx<'_> {
                                   terms)
              VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)",
         )?;
-        let mut index = self.conn.prepare_cached("INSERT INTO passage_terms (rowid, terms) VALUES (?1, ?2)")?;
         let mut ids = Vec::with_capacity(passages.len());
         for (ordinal, passage) in (0_i64..).zip(passages) {
             let (run, place) = match (owner.session, owner.position) {
@@ -236,9 +234,7 @@ impl WriteTx<'_> {
                 analysis,
                 terms,
             ])?;
-            let id = self.conn.last_insert_rowid();
-            index.execute(params![index_row(id, passage.terms.len()), index_text(owner.scope, passage.terms)])?;
-            ids.push(id);
+            ids.push(self.conn.last_insert_rowid());
         }
         Ok(ids)
     }
@@ -275,7 +271,7 @@ fn has_rest(time: Timestamp) -> bool {
     time.subsec_nanosecond() % 1_000_000 != 0
 }
 
-fn passage_from_row(row: &Row<'_>) -> Result<PassageRow, StoreError> {
+pub(crate) fn passage_from_row(row: &Row<'_>) -> Result<PassageRow, StoreError> {
     let id: PassageId = row.get(0)?;
     let memory: RowId = row.get(1)?;
     let damaged = |table, row, expected, got: String| StoreError::BadRow { table, row, expected, got };

@@ -10,15 +10,6 @@ use crate::{RowId, Snapshot, StoreError, WriteTx};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct ScopeRow(pub(crate) i64);
 
-impl ScopeRow {
-    /// A number for indexes outside of the store: scopes are few, so 32 bits do; a file with more scopes shares
-    /// numbers, which costs such an index time, never correctness, because rows are checked again when they are read.
-    #[must_use]
-    pub fn partition(self) -> u32 {
-        self.0 as u32
-    }
-}
-
 impl Snapshot<'_> {
     /// The row of a scope, if anything was ever written in it.
     ///

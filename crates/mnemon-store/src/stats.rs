@@ -55,32 +55,13 @@ pub struct Damage {
 }
 
 /// What holds of passages, and how many rows break it.
-const PASSAGE_CHECKS: [(&str, &str); 4] = [
-    (
-        "passages stand in the index of terms",
-        "SELECT count(*) FROM passage WHERE NOT EXISTS
-         (SELECT 1 FROM passage_terms WHERE rowid = (passage.id << 10) | min(1023, length(passage.terms) / 4))",
-    ),
-    (
-        "rows of the index of terms belong to a passage",
-        "SELECT count(*) FROM passage_terms WHERE NOT EXISTS
-         (SELECT 1 FROM passage WHERE id = passage_terms.rowid >> 10)",
-    ),
-    (
-        "scopes count their passages and terms",
-        "SELECT count(*) FROM scope LEFT JOIN (
-             SELECT scope_id, count(*) AS count, sum(length(terms) / 4) AS terms FROM passage GROUP BY scope_id
-         ) AS counted ON counted.scope_id = scope.id
-         WHERE (passages, passage_terms) <> (coalesce(counted.count, 0), coalesce(counted.terms, 0))",
-    ),
-    (
-        "passages have the scope and the place of their memory",
-        "SELECT count(*) FROM passage JOIN memory ON memory.id = passage.memory_id
+const PASSAGE_CHECKS: [(&str, &str); 1] = [(
+    "passages have the scope and the place of their memory",
+    "SELECT count(*) FROM passage JOIN memory ON memory.id = passage.memory_id
          WHERE passage.scope_id <> memory.scope_id OR (run, place) <> (
              coalesce(2 * session_id, 2 * memory_id + 1), coalesce(position, ordinal)
          )",
-    ),
-];
+)];
 
 impl Snapshot<'_> {
     /// What a scope holds, or the whole file. Counts rows, so its cost grows with the file.
@@ -109,7 +90,12 @@ impl Snapshot<'_> {
             window_turns: count(
                 "SELECT count(*) FROM window JOIN memory ON memory.id = window.memory_id WHERE ?1 = 0 OR scope_id = ?1",
             )?,
-            passages: count("SELECT coalesce(sum(passages), 0) FROM scope WHERE ?1 = 0 OR id = ?1")?,
+            passages: count(match of {
+                Counted::File => "SELECT count(*) FROM passage WHERE ?1 = 0",
+                Counted::Scope(_) => {
+                    "SELECT count(*) FROM memory JOIN passage ON passage.memory_id = memory.id WHERE memory.scope_id = ?1"
+                }
+            })?,
             vectors: self.count_by_model("vector", scope)?,
             token_vectors: self.count_by_model("token_vector", scope)?,
         })
@@ -181,7 +167,6 @@ impl Store {
             let checked = self.write(|tx| -> Result<(), StoreError> {
                 tx.conn.execute("INSERT INTO memory_words (memory_words, rank) VALUES ('integrity-check', 1)", [])?;
                 tx.conn.execute("INSERT INTO memory_grams (memory_grams) VALUES ('integrity-check')", [])?;
-                tx.conn.execute("INSERT INTO passage_terms (passage_terms) VALUES ('integrity-check')", [])?;
                 Ok(())
             });
             match checked {

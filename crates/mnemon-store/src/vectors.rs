@@ -73,49 +73,6 @@ impl Snapshot<'_> {
         Ok(true)
     }
 
-    /// Every vector of a model, in the order of the passages, with the passage and the partition of its scope. `each`
-    /// may stop with an error of its own. Reads all of them: for the first question of a process.
-    ///
-    /// # Errors
-    /// What `each` returns; [`StoreError::BadRow`], and when the file cannot be read.
-    pub fn each_vector<E: From<StoreError>>(
-        &self,
-        model: ModelRow,
-        mut each: impl FnMut(PassageId, u32, &[f32]) -> Result<(), E>,
-    ) -> Result<(), E> {
-        let mut statement = self
-            .conn
-            .prepare_cached(
-                "SELECT passage.id, passage.scope_id, vector.data FROM passage
-                 JOIN vector ON vector.passage_id = passage.id AND vector.model_id = ?1
-                 ORDER BY passage.id",
-            )
-            .map_err(StoreError::from)?;
-        let mut rows = statement.query([model.id]).map_err(StoreError::from)?;
-        let mut vector = Vec::with_capacity(model.dimension);
-        while let Some(row) = rows.next().map_err(StoreError::from)? {
-            let read = || -> Result<(PassageId, i64), rusqlite::Error> { Ok((row.get(0)?, row.get(1)?)) };
-            let (id, scope) = read().map_err(StoreError::from)?;
-            let data = row.get_ref(2).and_then(|data| Ok(data.as_blob()?)).map_err(StoreError::from)?;
-            decode(model, id, data, &mut vector)?;
-            each(id, scope as u32, &vector)?;
-        }
-        Ok(())
-    }
-
-    /// The partition of the scope of a passage; `None` when the passage is gone.
-    ///
-    /// # Errors
-    /// When the file cannot be read.
-    pub fn partition_of(&self, passage: PassageId) -> Result<Option<u32>, StoreError> {
-        Ok(self
-            .conn
-            .prepare_cached("SELECT scope_id FROM passage WHERE id = ?1")?
-            .query_row([passage], |row| row.get::<_, i64>(0))
-            .optional()?
-            .map(|scope| scope as u32))
-    }
-
     /// How many passages have no vector of this model; of a model that is not known here (`None`) none has one.
     ///
     /// # Errors
@@ -248,7 +205,7 @@ impl WriteTx<'_> {
     }
 }
 
-fn decode(model: ModelRow, row: PassageId, data: &[u8], vector: &mut Vec<f32>) -> Result<(), StoreError> {
+pub(crate) fn decode(model: ModelRow, row: PassageId, data: &[u8], vector: &mut Vec<f32>) -> Result<(), StoreError> {
     let (values, rest) = data.as_chunks::<4>();
     if values.len() != model.dimension || !rest.is_empty() {
         return Err(StoreError::BadRow {

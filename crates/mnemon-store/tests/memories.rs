@@ -239,9 +239,10 @@ fn the_window_is_a_part_of_the_session_and_turns_leave_it_whole() -> Result {
 #[test]
 fn the_change_log_tells_what_happened_since() -> Result {
     let store = Store::open_in_memory()?;
+    let scope = store.write(|tx| tx.ensure_scope(&ann()))?;
     let ops = |since: Head| {
         store.read(|snapshot| {
-            let changes = snapshot.changes_since(since)?.unwrap();
+            let changes = snapshot.changes_since(scope, since)?.unwrap();
             Ok::<_, StoreError>((changes.into_iter().map(|change| change.op).collect::<Vec<_>>(), snapshot.head()?))
         })
     };
@@ -249,20 +250,20 @@ fn the_change_log_tells_what_happened_since() -> Result {
     assert_eq!((none, start), (vec![], Head::default()));
     let id = note(&store, &ann(), "one");
     let (added, head) = ops(start)?;
-    assert_eq!(added, [ChangeOp::Added]);
+    assert_eq!(added, [], "a memory is found by its passages, and has none yet");
+    note(&store, &Scope::user_scope("bob").unwrap(), "of another scope");
     store.write(|tx| -> Result {
-        let scope = tx.ensure_scope(&ann())?;
         let model = tx.ensure_model(&model(), 2)?;
         tx.put_vector(model, passage(tx, tx.memory_row(scope, id)?.unwrap())?, &[1.0, 0.0])?;
         tx.update(scope, id, &MemoryUpdate { text: Some("two".into()), ..Default::default() }, at(1))?;
         tx.delete(scope, id)
     })?;
-    let (changes, _) = ops(head)?;
-    assert_eq!(changes, [ChangeOp::VectorStored, ChangeOp::Changed, ChangeOp::VectorDropped, ChangeOp::Deleted]);
+    let (changes, head) = ops(head)?;
+    assert_eq!(changes, [ChangeOp::PassageStored, ChangeOp::VectorStored, ChangeOp::PassageDropped]);
     // A log that went another way than the reader remembers is noticed.
     let other = Head { nonce: head.nonce ^ 1, ..head };
-    assert_eq!(store.read(|snapshot| snapshot.changes_since(other))?, None);
-    assert_eq!(store.read(|snapshot| snapshot.changes_since(Head { seq: 999, nonce: 1 }))?, None);
+    assert_eq!(store.read(|snapshot| snapshot.changes_since(scope, other))?, None);
+    assert_eq!(store.read(|snapshot| snapshot.changes_since(scope, Head { seq: 999, nonce: 1 }))?, None);
     Ok(())
 }
 
@@ -278,7 +279,7 @@ fn a_vector_of_a_deleted_memory_is_not_kept() -> Result {
         tx.delete(scope, id)?;
         assert!(!tx.put_vector(model, passage, &[1.0, 0.0])?);
         let mut seen = 0;
-        tx.each_vector(model, |_, _, _| -> Result {
+        tx.each_vector_of(scope, model, |_, _| -> Result {
             seen += 1;
             Ok(())
         })?;

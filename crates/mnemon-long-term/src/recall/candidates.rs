@@ -1,13 +1,14 @@
 //! Candidates: the passages that may answer, and what stands around them.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::BTreeMap;
 
-use mnemon_index::{Search, VectorIndex};
-use mnemon_recall::{Cues, Level, Member, Pool, Question, Said, Statistics, Term, is_name};
-use mnemon_store::{ModelRow, PassageId, PassageRow, RowId, ScopeRow, Snapshot, TextQuery};
+use mnemon_index::Search;
+use mnemon_recall::{Cues, Level, Member, Pool, Question, Statistics, Term};
+use mnemon_store::{RowId, ScopeRow, Snapshot, TextQuery};
 
 use super::query::Period;
 use crate::LongTermError;
+use crate::resident::{Passage, Shelf};
 
 /// How many candidates each way of searching brings. Their neighbours come in addition: about 300 in all, which hold
 /// 98.7 % of the evidence of LoCoMo 0-4.
@@ -23,105 +24,99 @@ const WINDOW: i64 = 3;
 const UNKNOWN_WORDS: usize = 4;
 const UNKNOWN_HITS: usize = 20;
 
-/// Where a question is asked.
+/// Where a question is asked. Passages go by their numbers on the shelf.
 pub(super) struct Place<'a> {
-    snapshot: &'a Snapshot<'a>,
-    scope: ScopeRow,
-    level: Level,
-    allowed: Allowed,
+    pub(super) snapshot: &'a Snapshot<'a>,
+    pub(super) scope: ScopeRow,
+    pub(super) shelf: &'a Shelf,
+    pub(super) level: Level,
+    pub(super) allowed: Allowed<'a>,
 }
 
 /// Which passages may be an answer at all.
-struct Allowed {
-    excluded: HashSet<PassageId>,
-    /// The passages of the period that is asked about; `None` when it is all time.
-    within: Option<HashSet<PassageId>>,
+pub(super) struct Allowed<'a> {
+    pub(super) period: Period,
+    /// Memories that are not wanted.
+    pub(super) excluded: &'a [RowId],
 }
 
-impl Allowed {
-    fn has(&self, passage: PassageId) -> bool {
-        !self.excluded.contains(&passage) && self.within.as_ref().is_none_or(|within| within.contains(&passage))
+impl Allowed<'_> {
+    fn all(&self) -> bool {
+        self.excluded.is_empty() && self.period == Period::default()
+    }
+
+    fn has(&self, passage: &Passage) -> bool {
+        !self.excluded.contains(&passage.memory) && self.period.has(passage.time)
     }
 }
 
 /// What was found for a question.
+#[derive(Debug, Default)]
 pub(super) struct Found {
-    /// The candidates and their neighbours.
-    pub(super) pool: Pool,
-    /// The same passages as they are stored, in the order of the pool. Their terms have moved there.
-    pub(super) rows: Vec<PassageRow>,
+    /// The candidates and their neighbours, ascending.
+    taken: Vec<Taken>,
     pub(super) statistics: Statistics,
+    /// Words of the question that stand in a text beyond its head, by passage: its words after all.
+    more_terms: BTreeMap<u32, Vec<Term>>,
+    /// The vectors of pieces that the shelf has no room for.
+    tokens: BTreeMap<u32, Vec<u8>>,
 }
 
-impl<'a> Place<'a> {
-    pub(super) fn new(
-        snapshot: &'a Snapshot<'a>,
-        scope: ScopeRow,
-        level: Level,
-        period: Period,
-        exclude: &[RowId],
-    ) -> Result<Self, LongTermError> {
-        let within = match (period.from, period.to) {
-            (None, None) => None,
-            (from, to) => Some(snapshot.passages_between(scope, from, to)?.into_iter().collect()),
-        };
-        let excluded = snapshot.passages_of(exclude)?.into_iter().collect();
-        Ok(Self { snapshot, scope, level, allowed: Allowed { excluded, within } })
-    }
+/// A passage of the pool.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+struct Taken {
+    number: u32,
+    candidate: bool,
+    /// Whether the stages compare its vector.
+    vector: bool,
+}
 
+impl Place<'_> {
     /// The passages whose vectors are nearest, the nearest first.
-    pub(super) fn nearest(&self, index: &VectorIndex, vector: &[f32]) -> Result<Vec<PassageId>, LongTermError> {
+    pub(super) fn nearest(&self, vector: &[f32]) -> Result<Vec<u32>, LongTermError> {
+        let Some((_, index)) = self.shelf.vectors() else { return Ok(Vec::new()) };
         // Not all of the place: a connection belongs to one thread.
-        let allowed = &self.allowed;
-        let allowed = |passage| allowed.has(passage);
-        let partitions = [self.scope.partition()];
+        let (shelf, allowed) = (self.shelf, &self.allowed);
+        let filter = |id| {
+            let passage = shelf.number(id).and_then(|number| shelf.passage(number));
+            passage.is_some_and(|passage| allowed.has(passage))
+        };
         let mut search = Search::new(vector, EACH_WAY);
-        search.partitions = Some(&partitions);
-        search.allowed = Some(&allowed);
-        Ok(index.search(&search)?.into_iter().map(|candidate| candidate.id).collect())
+        if !allowed.all() {
+            search.allowed = Some(&filter);
+        }
+        Ok(index.search(&search)?.into_iter().filter_map(|candidate| shelf.number(candidate.id)).collect())
     }
 
     /// The passages whose words match best, added to the nearest ones, and all of them with their neighbours.
     pub(super) fn gather(
         &self,
         question: &Question,
-        nearest: Vec<PassageId>,
-        model: Option<ModelRow>,
+        nearest: &[u32],
         after: &mut dyn FnMut(&'static str),
     ) -> Result<Found, LongTermError> {
-        let mut statistics = self.statistics(question)?;
-        let matching = self.matching(question, &statistics)?;
-        let elsewhere = self.elsewhere(question, &mut statistics)?;
+        let terms = self.shelf.terms();
+        let mut statistics = Statistics {
+            passages: self.shelf.len() as u64,
+            frequencies: question.terms().iter().map(|term| terms.frequency(*term)).collect(),
+        };
+        let matching: Vec<u32> = terms
+            .search(question.terms(), EACH_WAY, |number| self.may_answer(number))
+            .iter()
+            .map(|hit| hit.document)
+            .collect();
+        let more_terms = self.elsewhere(question, &mut statistics)?;
         after("words");
-        let mut rows = self.rows(&nearest, &matching, &elsewhere)?;
-        let mut members: Vec<Member> = rows.iter_mut().map(|(row, candidate)| member(row, *candidate)).collect();
-        for member in &mut members {
-            // A word that stands in a text beyond its head is one of its words after all.
-            member.terms.extend(elsewhere.get(&member.id).into_iter().flatten());
+        let taken = self.take(nearest, &matching, &more_terms);
+        let mut found = Found { taken, statistics, more_terms, tokens: BTreeMap::new() };
+        if self.level == Level::Thorough {
+            self.read_tokens(&mut found)?;
         }
-        if let Some(model) = model {
-            self.read_vectors(model, &mut members)?;
-        }
-        after("reading");
-        Ok(Found { pool: Pool::new(members), rows: rows.into_iter().map(|(row, _)| row).collect(), statistics })
+        Ok(found)
     }
 
-    fn statistics(&self, question: &Question) -> Result<Statistics, LongTermError> {
-        let frequency = |term: &Term| self.snapshot.term_frequency(self.scope, *term);
-        Ok(Statistics {
-            passages: self.snapshot.passage_count(self.scope)?,
-            frequencies: question.terms().iter().map(frequency).collect::<Result<_, _>>()?,
-        })
-    }
-
-    fn matching(&self, question: &Question, statistics: &Statistics) -> Result<Vec<PassageId>, LongTermError> {
-        let frequencies = question.terms().iter().zip(&statistics.frequencies);
-        let known: Vec<Term> = frequencies.filter(|(_, count)| **count > 0).map(|(term, _)| *term).collect();
-        // A period may hold few of the best; all are looked at then.
-        let limit = if self.allowed.within.is_some() { usize::MAX } else { EACH_WAY + self.allowed.excluded.len() };
-        let hits = self.snapshot.term_search(self.scope, &known, limit)?;
-        let allowed = hits.into_iter().map(|hit| hit.passage).filter(|passage| self.allowed.has(*passage));
-        Ok(allowed.take(EACH_WAY).collect())
+    fn may_answer(&self, number: u32) -> bool {
+        self.allowed.all() || self.shelf.passage(number).is_some_and(|passage| self.allowed.has(passage))
     }
 
     /// Passages that have a word of the question beyond their head, with that word: where it stands in no head, it would
@@ -130,17 +125,17 @@ impl<'a> Place<'a> {
         &self,
         question: &Question,
         statistics: &mut Statistics,
-    ) -> Result<BTreeMap<PassageId, Vec<Term>>, LongTermError> {
-        let mut found: BTreeMap<PassageId, Vec<Term>> = BTreeMap::new();
+    ) -> Result<BTreeMap<u32, Vec<Term>>, LongTermError> {
+        let mut found: BTreeMap<u32, Vec<Term>> = BTreeMap::new();
         let words = question.terms().iter().zip(question.words()).zip(&mut statistics.frequencies);
         let unknown = words.filter(|(_, frequency)| **frequency == 0);
         for ((term, text), frequency) in unknown.take(UNKNOWN_WORDS) {
             for hit in self.snapshot.text_search(&TextQuery { text, scope: self.scope, limit: UNKNOWN_HITS })? {
                 // Every stretch of a text that was split is known by all of its words.
                 if let [passage] = self.snapshot.passages_of(&[hit.row])?[..]
-                    && self.allowed.has(passage)
+                    && let Some(number) = self.shelf.number(passage).filter(|number| self.may_answer(*number))
                 {
-                    found.entry(passage).or_default().push(*term);
+                    found.entry(number).or_default().push(*term);
                     *frequency += 1;
                 }
             }
@@ -148,98 +143,106 @@ impl<'a> Place<'a> {
         Ok(found)
     }
 
-    /// The passages that were found and those around them, in the order of their runs, each with whether it may answer.
-    fn rows(
-        &self,
-        nearest: &[PassageId],
-        matching: &[PassageId],
-        elsewhere: &BTreeMap<PassageId, Vec<Term>>,
-    ) -> Result<Vec<(PassageRow, bool)>, LongTermError> {
-        let best: HashSet<PassageId> =
-            [nearest, matching].iter().flat_map(|way| way.iter().take(WITH_NEIGHBOURS)).copied().collect();
-        let mut found: HashSet<PassageId> = HashSet::new();
-        let ids = nearest.iter().chain(matching).chain(elsewhere.keys()).copied();
-        let ids: Vec<PassageId> = ids.filter(|id| found.insert(*id)).collect();
-        // The stretches of each run that are read: around each passage, and around the neighbours of the best.
-        let mut around: BTreeMap<i64, Vec<(i64, i64)>> = BTreeMap::new();
-        let mut near_best: HashSet<(i64, i64)> = HashSet::new();
-        for row in self.snapshot.passages(&ids)? {
-            let mut reach = WINDOW;
-            if best.contains(&row.id) {
-                reach += NEAR;
-                near_best.extend((-NEAR..=NEAR).map(|offset| (row.run, row.place + offset)));
-            }
-            around.entry(row.run).or_default().push((row.place - reach, row.place + reach));
+    /// The passages that were found and those around them.
+    fn take(&self, nearest: &[u32], matching: &[u32], elsewhere: &BTreeMap<u32, Vec<Term>>) -> Vec<Taken> {
+        let found = nearest.iter().chain(matching).chain(elsewhere.keys()).copied();
+        let mut taken: Vec<Taken> = found.map(|number| Taken { number, candidate: true, vector: true }).collect();
+        let neighbour = |number, candidate| Taken { number, candidate, vector: candidate };
+        let best = [nearest, matching].into_iter().flat_map(|way| way.iter().take(WITH_NEIGHBOURS));
+        for &number in best {
+            let near = self.shelf.before(number, NEAR).chain(self.shelf.after(number, NEAR));
+            taken.extend(near.map(|number| neighbour(number, self.may_answer(number))));
         }
-        let mut rows = Vec::new();
-        for (run, stretches) in around {
-            for (from, to) in joined(stretches) {
-                for row in self.snapshot.passages_of_run(run, from, to)? {
-                    let near_best = near_best.contains(&(run, row.place)) && self.allowed.has(row.id);
-                    let candidate = found.contains(&row.id) || near_best;
-                    rows.push((row, candidate));
-                }
-            }
+        only_once(&mut taken);
+        let candidates: Vec<u32> = taken.iter().filter(|taken| taken.candidate).map(|taken| taken.number).collect();
+        for number in candidates {
+            let around = self.shelf.before(number, WINDOW).chain(self.shelf.after(number, WINDOW));
+            taken.extend(around.map(|number| neighbour(number, false)));
+            taken.extend(self.compared(number).map(|number| Taken { number, candidate: false, vector: true }));
         }
-        Ok(rows)
+        only_once(&mut taken);
+        taken
     }
 
-    fn read_vectors(&self, model: ModelRow, members: &mut [Member]) -> Result<(), LongTermError> {
-        let wanted = self.wanted_vectors(members);
-        let mut vector = Vec::with_capacity(model.dimension());
+    /// The neighbours of a candidate whose vectors the stages compare: what was asked before it, and at the fast level the
+    /// turns around it.
+    fn compared(&self, number: u32) -> impl Iterator<Item = u32> {
+        let (before, after) = match self.level {
+            Level::Fast => (2, 1),
+            Level::Thorough => (1, 0),
+        };
+        let asks = |passage: &Passage| self.level == Level::Fast || passage.cues.has(Cues::ASKS);
+        let asks = move |number: &u32| self.shelf.passage(*number).is_some_and(asks);
+        self.shelf.before(number, before).chain(self.shelf.after(number, after)).filter(asks)
+    }
+
+    /// Reads the vectors of the pieces of all that is taken, but for those that are in memory.
+    fn read_tokens(&self, found: &mut Found) -> Result<(), LongTermError> {
+        let Some((model, _)) = self.shelf.vectors() else { return Ok(()) };
         let mut tokens = Vec::new();
-        for (member, wanted) in members.iter_mut().zip(wanted) {
-            if wanted && self.snapshot.read_vector(model, member.id, &mut vector)? {
-                member.vector = Some(vector.clone());
-            }
-            if self.level == Level::Thorough && self.snapshot.read_token_vectors(model, member.id, &mut tokens)? {
-                member.tokens = Some(std::mem::take(&mut tokens));
+        for taken in &found.taken {
+            let Some(passage) = self.shelf.passage(taken.number).filter(|passage| passage.tokens().is_none()) else {
+                continue;
+            };
+            if self.snapshot.read_token_vectors(*model, passage.id, &mut tokens)?
+                && let Err(tokens) = self.shelf.keep_tokens(passage, std::mem::take(&mut tokens))
+            {
+                found.tokens.insert(taken.number, tokens);
             }
         }
         Ok(())
     }
+}
 
-    /// Which members' vectors the stages compare: candidates, what was asked before them, and at the fast level the turns
-    /// around them.
-    fn wanted_vectors(&self, members: &[Member]) -> Vec<bool> {
-        let candidates: HashSet<(i64, i64)> =
-            members.iter().filter(|member| member.candidate).map(|member| (member.run, member.place)).collect();
-        let beside = |member: &Member, offset: i64| candidates.contains(&(member.run, member.place + offset));
-        let wanted = |member: &Member| match self.level {
-            Level::Fast => [0, 1, 2, -1].into_iter().any(|offset| beside(member, offset)),
-            Level::Thorough => member.candidate || (member.cues.has(Cues::ASKS) && beside(member, 1)),
+impl Found {
+    /// Words that stand in a text beyond its head make longer lists of terms, one for each passage that has such.
+    pub(super) fn longer_terms(&self, shelf: &Shelf) -> BTreeMap<u32, Vec<Term>> {
+        let longer = |(number, more): (&u32, &Vec<Term>)| {
+            let terms = shelf.passage(*number).map(|passage| shelf.terms_of(passage)).unwrap_or_default();
+            (*number, terms.iter().chain(more).copied().collect())
         };
-        members.iter().map(wanted).collect()
+        self.more_terms.iter().map(longer).collect()
+    }
+
+    /// The passages of the pool, each with its passage on the shelf.
+    pub(super) fn pool<'a>(
+        &'a self,
+        shelf: &'a Shelf,
+        longer_terms: &'a BTreeMap<u32, Vec<Term>>,
+        level: Level,
+    ) -> (Pool<'a>, Vec<&'a Passage>) {
+        let passages = self.taken.iter().filter_map(|taken| Some((taken, shelf.passage(taken.number)?)));
+        let member = |(taken, passage): (&'a Taken, &'a Passage)| Member {
+            id: passage.id,
+            run: passage.run,
+            place: passage.place,
+            said: shelf.said(passage),
+            time: passage.time,
+            words: passage.words,
+            cues: passage.cues,
+            terms: longer_terms.get(&taken.number).map_or_else(|| shelf.terms_of(passage), Vec::as_slice),
+            vector: taken.vector.then(|| shelf.vector(passage)).flatten(),
+            tokens: (level == Level::Thorough)
+                .then(|| passage.tokens().or_else(|| self.tokens.get(&taken.number).map(Vec::as_slice)))
+                .flatten(),
+            candidate: taken.candidate,
+        };
+        let members = passages.clone().map(member).collect();
+        (Pool::new(members), passages.map(|(_, passage)| passage).collect())
     }
 }
 
-/// Stretches of places without overlaps, ascending.
-fn joined(mut stretches: Vec<(i64, i64)>) -> Vec<(i64, i64)> {
-    stretches.sort_unstable();
-    let mut joined: Vec<(i64, i64)> = Vec::new();
-    for (from, to) in stretches {
-        match joined.last_mut() {
-            Some(last) if from <= last.1 + 1 => last.1 = last.1.max(to),
-            _ => joined.push((from, to)),
+/// Each passage once, ascending, and as what it was taken for at most.
+fn only_once(taken: &mut Vec<Taken>) {
+    taken.sort_unstable();
+    taken.dedup_by(|next, kept| {
+        let same = next.number == kept.number;
+        if same {
+            kept.candidate |= next.candidate;
+            kept.vector |= next.vector;
         }
-    }
-    joined
-}
-
-fn member(row: &mut PassageRow, candidate: bool) -> Member {
-    Member {
-        id: row.id,
-        run: row.run,
-        place: row.place,
-        said: row.role.map(|role| Said { role, speaker: row.speaker.take().filter(|name| is_name(name)) }),
-        time: row.time,
-        words: row.words,
-        cues: Cues::from_bits(row.cues),
-        terms: std::mem::take(&mut row.terms),
-        vector: None,
-        tokens: None,
-        candidate,
-    }
+        same
+    });
 }
 
 #[cfg(test)]
@@ -247,8 +250,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn stretches_are_joined_where_they_touch() {
-        assert_eq!(joined(vec![]), []);
-        assert_eq!(joined(vec![(5, 9), (1, 3), (4, 4), (12, 14), (2, 2)]), [(1, 9), (12, 14)]);
+    fn what_is_taken_twice_is_kept_once_with_all_that_it_was_taken_for() {
+        let taken = |number, candidate, vector| Taken { number, candidate, vector };
+        let mut all = vec![taken(3, false, false), taken(1, false, true), taken(3, true, true), taken(1, false, false)];
+        only_once(&mut all);
+        assert_eq!(all, [taken(1, false, true), taken(3, true, true)]);
     }
 }

@@ -1,6 +1,6 @@
 //! The choice among ranked candidates: which of them a caller gets.
 
-use mnemon_recall::{Pool, Ranking, redundant};
+use mnemon_recall::{Pool, Ranking, Vector, redundant};
 use mnemon_select::{k_means_diverse, mmr};
 use ndarray::Array2;
 
@@ -23,7 +23,11 @@ pub(super) struct Chosen {
 }
 
 /// Chooses from a ranking, at least `k` where there are so many, in the order in which they are given to the caller.
-pub(super) fn choose(pool: &Pool, ranking: &Ranking, query: &RecallQuery<'_>) -> Result<Vec<Chosen>, LongTermError> {
+pub(super) fn choose(
+    pool: &Pool<'_>,
+    ranking: &Ranking,
+    query: &RecallQuery<'_>,
+) -> Result<Vec<Chosen>, LongTermError> {
     let enough = query.k.saturating_add(SPARE);
     let plain =
         |places: Vec<usize>| places.into_iter().map(|place| Chosen { place, repeated_by: Vec::new() }).collect();
@@ -60,12 +64,12 @@ struct Best {
 }
 
 impl Best {
-    fn of(pool: &Pool, ranking: &Ranking, k: usize) -> Self {
-        let vector = |place: usize| pool.members().get(ranking.ranked.get(place)?.member)?.vector.as_deref();
+    fn of(pool: &Pool<'_>, ranking: &Ranking, k: usize) -> Self {
+        let vector = |place: usize| pool.members().get(ranking.ranked.get(place)?.member)?.vector;
         let with_vector = (0..ranking.ranked.len()).filter(|place| vector(*place).is_some());
         let places: Vec<usize> = with_vector.take(k.saturating_mul(CHOICE)).collect();
-        let columns = places.first().and_then(|place| vector(*place)).map_or(0, <[f32]>::len);
-        let values: Vec<f32> = places.iter().filter_map(|place| vector(*place)).flatten().copied().collect();
+        let columns = places.first().and_then(|place| vector(*place)).map_or(0, |vector| vector.values().count());
+        let values: Vec<f32> = places.iter().filter_map(|place| vector(*place)).flat_map(Vector::values).collect();
         // All vectors of one model have one length.
         let vectors = Array2::from_shape_vec((places.len(), columns), values).unwrap_or_default();
         Self { places, vectors }

@@ -77,7 +77,7 @@ impl LongTerm {
         let mut watch = Watch::new();
         let (explanation, degraded) = self.answer(query, &mut |stage| watch.lap(stage), |snapshot, seen| {
             let mut said_by = vec![None; seen.ranking.ranked.len()];
-            for chosen in choice::choose(&seen.found.pool, &seen.ranking, query)? {
+            for chosen in choice::choose(&seen.pool, &seen.ranking, query)? {
                 for place in chosen.repeated_by {
                     if let Some(said_by) = said_by.get_mut(place) {
                         *said_by = Some(chosen.place);

@@ -21,13 +21,13 @@ mod query;
 use std::ops::Range;
 
 use mnemon_core::Memory;
-use mnemon_recall::{Feature, Level, Question, QuestionTokens, Ranking, Scene, Weights, rank};
-use mnemon_store::{ModelRow, PassageRow, RowId, ScopeRow, Snapshot};
+use mnemon_recall::{Feature, Level, Pool, Question, QuestionTokens, Ranking, Scene, Weights, rank};
+use mnemon_store::{RowId, ScopeRow, Snapshot};
 use serde::Serialize;
 
-use crate::vector_cache::{AtSnapshot, MAX_STALE};
+use crate::resident::{AtSnapshot, MAX_STALE, Passage, Shelf};
 use crate::{LongTerm, LongTermError};
-use candidates::{Found, Place};
+use candidates::{Allowed, Place};
 use choice::Chosen;
 
 pub use explanation::{Explained, Explanation, StageTime};
@@ -121,7 +121,7 @@ impl LongTerm {
             if relevance.is_some_and(|relevance| relevance < query.relevance_floor) {
                 return Ok(Recall { hits: Vec::new(), relevance, degraded: None });
             }
-            let chosen = choice::choose(&seen.found.pool, &seen.ranking, query)?;
+            let chosen = choice::choose(&seen.pool, &seen.ranking, query)?;
             let hits = hydrate(snapshot, seen, chosen, query.k)?;
             Ok(Recall { hits, relevance, degraded: None })
         })?;
@@ -146,10 +146,9 @@ impl LongTerm {
         for attempt in 0..=MAX_STALE {
             let found = self.store().read(|snapshot| -> Result<_, LongTermError> {
                 let Some(scope) = snapshot.scope_id(query.scope)? else { return Ok(AtSnapshot::Done(None)) };
-                let asked = Asked { question: &question, embedded: &embedded, scope, attempt };
-                Ok(match self.look(snapshot, query, &asked, after)? {
-                    AtSnapshot::Done(seen) => AtSnapshot::Done(Some(finish(snapshot, &seen)?)),
-                    AtSnapshot::Stale => AtSnapshot::Stale,
+                let asked = Asked { question: &question, embedded: &embedded, scope };
+                self.resident().at(snapshot, scope, attempt, |shelf| {
+                    self.look(snapshot, shelf, query, &asked, after, |seen| finish(snapshot, seen)).map(Some)
                 })
             })?;
             if let AtSnapshot::Done(answer) = found {
@@ -178,30 +177,37 @@ impl LongTerm {
         (Embedded { vector, tokens }, problem.map(|problem| Degradation::ModelFailed { problem }))
     }
 
-    fn look<'a>(
+    /// Looks at a scope in one of its states, and hands what was seen to `finish`.
+    fn look<T>(
         &self,
         snapshot: &Snapshot<'_>,
+        shelf: &Shelf,
         query: &RecallQuery<'_>,
-        asked: &Asked<'a>,
+        asked: &Asked<'_>,
         after: &mut dyn FnMut(&'static str),
-    ) -> Result<AtSnapshot<Seen<'a>>, LongTermError> {
-        let place = Place::new(snapshot, asked.scope, query.level, query.period, query.exclude)?;
-        let (mut nearest, mut model) = (Vec::new(), None::<ModelRow>);
-        if let (Some(meaning), Some(vector)) = (self.meaning(), &asked.embedded.vector) {
-            let near = |index: &_, model| Ok((place.nearest(index, vector)?, model));
-            match meaning.cache.at(snapshot, asked.attempt, near)? {
-                AtSnapshot::Stale => return Ok(AtSnapshot::Stale),
-                AtSnapshot::Done(Some((passages, of))) => (nearest, model) = (passages, Some(of)),
-                AtSnapshot::Done(None) => {}
-            }
-        }
+        finish: impl FnOnce(&Seen<'_>) -> Result<T, LongTermError>,
+    ) -> Result<T, LongTermError> {
+        let place = Place {
+            snapshot,
+            scope: asked.scope,
+            shelf,
+            level: query.level,
+            allowed: Allowed { period: query.period, excluded: query.exclude },
+        };
+        let nearest = match &asked.embedded.vector {
+            Some(vector) => place.nearest(vector)?,
+            None => Vec::new(),
+        };
         after("nearest");
-        let found = place.gather(asked.question, nearest, model, after)?;
+        let found = place.gather(asked.question, &nearest, after)?;
+        let longer_terms = found.longer_terms(shelf);
+        let (pool, passages) = found.pool(shelf, &longer_terms, query.level);
+        after("reading");
         let scene = Scene {
             question: asked.question,
             vector: asked.embedded.vector.as_deref(),
             tokens: asked.embedded.tokens.as_ref(),
-            pool: &found.pool,
+            pool: &pool,
             statistics: &found.statistics,
             level: query.level,
             calibrated: self
@@ -209,7 +215,7 @@ impl LongTerm {
                 .is_some_and(|meaning| Weights::are_calibrated_for(&meaning.embedder.model().name)),
         };
         let ranking = rank(&scene, after);
-        Ok(AtSnapshot::Done(Seen { question: asked.question, found, ranking }))
+        finish(&Seen { question: asked.question, pool, passages, ranking })
     }
 }
 
@@ -218,7 +224,6 @@ struct Asked<'a> {
     question: &'a Question,
     embedded: &'a Embedded,
     scope: ScopeRow,
-    attempt: usize,
 }
 
 /// What a model makes of a question.
@@ -231,24 +236,24 @@ struct Embedded {
 /// What recall sees of a scope for a question.
 struct Seen<'a> {
     question: &'a Question,
-    found: Found,
+    pool: Pool<'a>,
+    /// The passages of the pool, in its order.
+    passages: Vec<&'a Passage>,
     ranking: Ranking,
 }
 
 impl Seen<'_> {
     /// The passage at a place of the ranking, and the score that a caller sees.
-    fn at(&self, place: usize) -> Option<(&PassageRow, f32, Signals)> {
+    fn at(&self, place: usize) -> Option<(&Passage, f32, Signals)> {
         let ranked = self.ranking.ranked.get(place)?;
         let best = self.ranking.ranked.first().map_or(ranked.score, |best| best.score);
         let score = self.ranking.relevance.unwrap_or(1.0) * (ranked.score - best).exp();
-        let member = self.found.pool.members().get(ranked.member)?;
         let text = self.ranking.features.get(ranked.candidate, Feature::Words);
         let signals = Signals {
             cosine: self.ranking.cosines.get(ranked.candidate).copied().flatten(),
             text: (text > 0.0).then_some(text),
         };
-        debug_assert!(member.candidate);
-        Some((self.found.rows.get(ranked.member)?, score, signals))
+        Some((*self.passages.get(ranked.member)?, score, signals))
     }
 }
 

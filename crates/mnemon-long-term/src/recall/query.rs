@@ -38,6 +38,13 @@ pub struct Period {
     pub to: Option<Timestamp>,
 }
 
+impl Period {
+    /// Whether a time lies in it.
+    pub(super) fn has(self, time: Timestamp) -> bool {
+        self.from.is_none_or(|from| time >= from) && self.to.is_none_or(|to| time < to)
+    }
+}
+
 /// How hits that are like one another are treated.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 #[non_exhaustive]

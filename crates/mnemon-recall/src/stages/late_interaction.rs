@@ -28,10 +28,10 @@ pub(super) fn measure(scene: &Scene<'_>, features: &mut Features, nearness: &mut
     let fit = |matches: &[f32]| matches.iter().zip(&weights).map(|(m, weight)| m * weight).sum::<f32>() / all;
 
     let (mut own, mut window, mut mean) = (Vec::new(), Vec::new(), Vec::new());
-    for (index, member) in scene.pool.each_candidate() {
+    for &index in scene.pool.candidates() {
         let matched = matches.get(index).and_then(Option::as_ref);
         own.push(matched.map(|matched| fit(&matched.best)));
-        window.push(matched.map(|matched| fit(&in_window(scene.pool, member, &matched.best, &matches))));
+        window.push(matched.map(|matched| fit(&in_window(scene.pool, index, &matched.best, &matches))));
         mean.push(matched.map(|matched| matched.mean));
     }
     nearness.tokens = own.iter().flatten().copied().reduce(f32::max);
@@ -57,8 +57,8 @@ fn set_standardised(features: &mut Features, feature: Feature, values: &[Option<
     }
 }
 
-fn codes(member: &Member) -> Option<TokenCodes<'_>> {
-    TokenCodes::parse(member.tokens.as_deref()?).ok()
+fn codes<'a>(member: &Member<'a>) -> Option<TokenCodes<'a>> {
+    TokenCodes::parse(member.tokens?).ok()
 }
 
 /// What each piece of the question is worth: the rarer among the members of the pool, the more.
@@ -75,12 +75,12 @@ fn weights(question: &QuestionTokens, codes: &[Option<TokenCodes<'_>>]) -> Vec<f
 }
 
 /// The best match of each piece of the question in a member or, at a discount, in its neighbours.
-fn in_window(pool: &Pool, member: &Member, own: &[f32], matches: &[Option<TokenMatches>]) -> Vec<f32> {
+fn in_window(pool: &Pool<'_>, index: usize, own: &[f32], matches: &[Option<TokenMatches>]) -> Vec<f32> {
     let mut best = own.to_vec();
     for (offset, weight) in WINDOW {
-        let Some((index, neighbour)) = pool.neighbour(member, offset) else { continue };
+        let Some((beside, neighbour)) = pool.neighbour(index, offset) else { continue };
         let weight = weight * neighbour.lends();
-        if let Some(matched) = matches.get(index).and_then(Option::as_ref) {
+        if let Some(matched) = matches.get(beside).and_then(Option::as_ref) {
             best.iter_mut().zip(&matched.best).for_each(|(best, matched)| *best = best.max(weight * matched));
         }
     }

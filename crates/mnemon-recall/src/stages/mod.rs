@@ -30,7 +30,7 @@ pub struct Scene<'a> {
     /// Its pieces, where the model gives them.
     pub tokens: Option<&'a QuestionTokens>,
     /// The candidates and their neighbours.
-    pub pool: &'a Pool,
+    pub pool: &'a Pool<'a>,
     /// The scope as a whole.
     pub statistics: &'a Statistics,
     /// How much work to do.
@@ -72,9 +72,3 @@ pub(crate) const STAGES: [Stage; 9] = [
     Stage { name: "cues", measure: cues::measure },
     Stage { name: "repetition", measure: repetition::measure },
 ];
-
-/// The inner product, in the best way that the processor has. 0 for vectors of different lengths.
-pub(crate) fn dot(a: &[f32], b: &[f32]) -> f32 {
-    use simsimd::SpatialSimilarity;
-    f32::dot(a, b).map_or(0.0, |dot| dot as f32)
-}

@@ -1,6 +1,6 @@
 //! Neighbours: an answer is found by what was asked just before it.
 
-use super::{Nearness, Scene, dot, text};
+use super::{Nearness, Scene, text};
 use crate::cues::Cues;
 use crate::features::{Feature, Features};
 
@@ -8,8 +8,8 @@ pub(super) fn measure(scene: &Scene<'_>, features: &mut Features, nearness: &mut
     let words = text::own_scores(scene);
     let best_words = words.iter().copied().fold(0.0, f32::max);
     let best_cosine = nearness.cosine.unwrap_or(0.0);
-    for (index, (_, member)) in scene.pool.each_candidate().enumerate() {
-        let Some((before, asked)) = scene.pool.neighbour(member, -1) else { continue };
+    for (index, (own, member)) in scene.pool.each_candidate().enumerate() {
+        let Some((before, asked)) = scene.pool.neighbour(own, -1) else { continue };
         let other = asked.said.is_some() && asked.speaker() != member.speaker();
         if !other || !asked.has(Cues::ASKS) {
             continue;
@@ -17,10 +17,10 @@ pub(super) fn measure(scene: &Scene<'_>, features: &mut Features, nearness: &mut
         if best_words > 0.0 {
             features.set(index, Feature::AnswersWords, words.get(before).copied().unwrap_or(0.0) / best_words);
         }
-        if let (Some(question), Some(vector)) = (scene.vector, &asked.vector)
+        if let (Some(question), Some(vector)) = (scene.vector, asked.vector)
             && best_cosine > 0.0
         {
-            features.set(index, Feature::AnswersVector, (dot(question, vector) / best_cosine).clamp(0.0, 1.0));
+            features.set(index, Feature::AnswersVector, (vector.dot(question) / best_cosine).clamp(0.0, 1.0));
         }
     }
 }
@@ -31,19 +31,22 @@ mod tests {
 
     use super::*;
     use crate::pool::Member;
-    use crate::stages::testing::{by, measured, turn, values};
+    use crate::stages::testing::{by, measured, turn, values, vector};
 
     #[test]
     fn an_answer_is_found_by_its_question() {
-        let asks =
-            |place| Member { vector: Some(vec![0.6, 0.8]), candidate: false, ..turn(place, "Which ferry was it?") };
+        let asks = |place| Member {
+            vector: Some(vector(&[0.6, 0.8])),
+            candidate: false,
+            ..turn(place, "Which ferry was it?")
+        };
         let members = vec![
             asks(0),
             by(Role::Assistant, None, turn(1, "The one at noon")),
             asks(10),
             turn(11, "I ask again"),
             turn(20, "The ferry was late"),
-            by(Role::Assistant, None, Member { vector: Some(vec![1.0, 0.0]), ..turn(21, "Oh") }),
+            by(Role::Assistant, None, Member { vector: Some(vector(&[1.0, 0.0])), ..turn(21, "Oh") }),
         ];
         let scene = |members| {
             let mut nearness = 0.0;

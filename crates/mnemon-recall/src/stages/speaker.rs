@@ -25,7 +25,7 @@ pub(super) fn measure(scene: &Scene<'_>, features: &mut Features, _: &mut Nearne
 
 /// From 0, where the turns of assistants are no longer than those of users, to 1, where they are four times as long. Two
 /// people who chat are equals, whatever roles an importer gave them; a model that lectures says much that nobody asks for.
-fn assistant_talks(pool: &Pool) -> f32 {
+fn assistant_talks(pool: &Pool<'_>) -> f32 {
     let median = |role| {
         let of_role = pool.members().iter().filter(|member| member.role() == Some(role));
         let mut words: Vec<u32> = of_role.map(|member| member.words).collect();
@@ -49,17 +49,17 @@ mod tests {
     use crate::pool::Member;
     use crate::stages::testing::{by, measured, turn, values};
 
-    fn people() -> Vec<Member> {
+    fn people() -> Vec<Member<'static>> {
         vec![turn(0, "I have two cats"), by(Role::Assistant, Some("Bo Miller"), turn(1, "I have one dog"))]
     }
 
-    fn chat() -> Vec<Member> {
+    fn chat() -> Vec<Member<'static>> {
         let answer = "words and more words ".repeat(20);
         vec![by(Role::User, None, turn(0, "I have two cats")), by(Role::Assistant, None, turn(1, &answer))]
     }
 
     #[track_caller]
-    fn check(question: &str, members: Vec<Member>, feature: Feature, expected: [f32; 2]) {
+    fn check(question: &str, members: Vec<Member<'static>>, feature: Feature, expected: [f32; 2]) {
         let (features, _) = measured("speaker", question, members, None, &[]);
         assert_eq!(values(&features, feature), expected, "{question}");
     }

@@ -5,37 +5,45 @@ use mnemon_core::{Role, Timestamp};
 use super::{Nearness, STAGES, Scene};
 use crate::cues::Cues;
 use crate::features::{Feature, Features};
-use crate::pool::{Member, Pool, Said, Statistics};
+use crate::pool::{Member, Pool, Said, Statistics, Vector};
 use crate::question::Question;
 use crate::terms::{count_words, terms};
 use crate::weights::Level;
 
 /// A turn of Ann at a place of session 1, that is a candidate.
-pub(crate) fn turn(place: i64, text: &str) -> Member {
+pub(crate) fn turn(place: i64, text: &str) -> Member<'static> {
     Member {
         id: place,
         run: 1,
         place,
-        said: Some(Said { role: Role::User, speaker: Some("Ann".into()) }),
+        said: Some(Said { role: Role::User, speaker: Some("Ann") }),
         time: "2021-03-03T16:05:00Z".parse().unwrap(),
         words: count_words(text) as u32,
         cues: Cues::of(text),
-        terms: terms(text).collect(),
+        terms: terms(text).collect::<Vec<_>>().leak(),
         vector: None,
         tokens: None,
         candidate: true,
     }
 }
 
-pub(crate) fn by(role: Role, speaker: Option<&str>, member: Member) -> Member {
-    Member { said: Some(Said { role, speaker: speaker.map(Into::into) }), ..member }
+pub(crate) fn by(role: Role, speaker: Option<&'static str>, member: Member<'static>) -> Member<'static> {
+    Member { said: Some(Said { role, speaker }), ..member }
+}
+
+/// A vector of the direction of `values`, to a hundredth.
+pub(crate) fn vector(values: &[f32]) -> Vector<'static> {
+    let largest = values.iter().fold(0.0f32, |largest, value| largest.max(value.abs()));
+    let codes: Vec<i8> = values.iter().map(|value| (value / largest * 127.0).round() as i8).collect();
+    let norm = codes.iter().map(|code| f32::from(*code).powi(2)).sum::<f32>().sqrt();
+    Vector::new(codes.leak(), 1.0 / norm)
 }
 
 /// What one stage alone measures of each candidate, before it the features of `given`.
 pub(super) fn measured(
     stage: &str,
     question: &str,
-    members: Vec<Member>,
+    members: Vec<Member<'_>>,
     vector: Option<&[f32]>,
     given: &[(usize, Feature, f32)],
 ) -> (Features, Nearness) {

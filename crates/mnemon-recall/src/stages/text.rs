@@ -6,6 +6,9 @@
 //!
 //! Robertson and Zaragoza, *The Probabilistic Relevance Framework: BM25 and Beyond* (2009), section 3.6 (BM25F).
 
+use std::collections::HashMap;
+
+use jiff::tz::TimeZone;
 use mnemon_core::Timestamp;
 
 use super::{Nearness, Scene};
@@ -28,22 +31,24 @@ const FEW: f32 = 100.0;
 
 pub(super) fn measure(scene: &Scene<'_>, features: &mut Features, nearness: &mut Nearness) {
     let question = scene.question;
-    let dates: Vec<[Term; 3]> = scene.pool.each_candidate().map(|(_, member)| date_terms(member.time)).collect();
+    let mut date_terms = DateTerms::default();
+    let dates: Vec<[Term; 3]> = scene.pool.each_candidate().map(|(_, member)| date_terms.of(member.time)).collect();
     let idf = idf(question, scene.statistics, &dates);
-    let mut scores = window_scores(question, scene.pool, &idf, &dates);
+    let counts = Counts::of(question.terms(), scene.pool);
+    let mut scores = window_scores(&counts, scene.pool, &idf, &dates);
     of_largest(&mut scores);
     features.set_all(Feature::Words, &scores);
     for (index, (_, member)) in scene.pool.each_candidate().enumerate() {
-        features.set(index, Feature::SameText, f32::from(u8::from(question.is_text(&member.terms))));
+        features.set(index, Feature::SameText, f32::from(u8::from(question.is_text(member.terms))));
     }
-    let asked: Vec<Term> = question.terms().iter().copied().filter(|term| !question.is_name_term(*term)).collect();
-    if asked.len() >= SEVERAL {
-        for (index, (_, member)) in scene.pool.each_candidate().enumerate() {
-            let every = asked.iter().all(|term| member.terms.contains(term));
+    let is_asked: Vec<bool> = question.terms().iter().map(|term| !question.is_name_term(*term)).collect();
+    if is_asked.iter().filter(|asked| **asked).count() >= SEVERAL {
+        for (index, &member) in scene.pool.candidates().iter().enumerate() {
+            let every = counts.row(member).iter().zip(&is_asked).all(|(count, asked)| !asked || *count > 0.0);
             features.set(index, Feature::EveryWord, f32::from(u8::from(every)));
         }
     }
-    nearness.words = coverage(question, scene.pool, scene.statistics);
+    nearness.words = coverage(question, &counts, scene);
 }
 
 /// BM25 of each member of the pool by its own words alone, in the order of the members.
@@ -51,40 +56,70 @@ pub(super) fn own_scores(scene: &Scene<'_>) -> Vec<f32> {
     let members = scene.pool.members();
     let mean = members.iter().map(|member| member.terms.len() as f32).sum::<f32>() / members.len().max(1) as f32;
     let idf = idf(scene.question, scene.statistics, &[]);
-    let score = |member: &Member| {
+    let counts = Counts::of(scene.question.terms(), scene.pool);
+    let score = |(index, member): (usize, &Member<'_>)| {
         let norm = K1 * (1.0 - B + B * member.terms.len() as f32 / mean.max(f32::MIN_POSITIVE));
-        let term = |(term, idf): (&Term, &f32)| idf * saturated(count(&member.terms, *term), norm);
-        scene.question.terms().iter().zip(&idf).map(term).sum()
+        counts.row(index).iter().zip(&idf).map(|(count, idf)| idf * saturated(*count, norm)).sum()
     };
-    members.iter().map(score).collect()
+    members.iter().enumerate().map(score).collect()
 }
 
-fn window_scores(question: &Question, pool: &Pool, idf: &[f32], dates: &[[Term; 3]]) -> Vec<f32> {
-    let asked = question.terms();
+/// How often each member has each term of the question.
+struct Counts<'a> {
+    asked: &'a [Term],
+    rows: Vec<f32>,
+}
+
+impl<'a> Counts<'a> {
+    fn of(asked: &'a [Term], pool: &Pool<'_>) -> Self {
+        // Most words of a member are none of the question's: one bit of 64 tells of most of them.
+        let bit = |term: Term| 1u64 << (term >> 1 & 63);
+        let bits = asked.iter().fold(0, |bits, term| bits | bit(*term));
+        let mut rows = vec![0.0; pool.members().len() * asked.len()];
+        for (row, member) in rows.chunks_exact_mut(asked.len().max(1)).zip(pool.members()) {
+            for &term in member.terms.iter().filter(|term| bits & bit(**term) != 0) {
+                if let Some(count) = asked.iter().position(|asked| *asked == term).and_then(|at| row.get_mut(at)) {
+                    *count += 1.0;
+                }
+            }
+        }
+        Self { asked, rows }
+    }
+
+    /// Of the member at `index`, a count for each term.
+    fn row(&self, index: usize) -> &[f32] {
+        let width = self.asked.len();
+        self.rows.get(index * width..(index + 1) * width).unwrap_or_default()
+    }
+}
+
+fn window_scores(own: &Counts<'_>, pool: &Pool<'_>, idf: &[f32], dates: &[[Term; 3]]) -> Vec<f32> {
+    let asked = own.asked;
+    if asked.is_empty() {
+        return vec![0.0; dates.len()];
+    }
     // For each candidate, the weighted length of its fields and the weighted count of each term in them.
     let mut lengths = Vec::with_capacity(dates.len());
     let mut counts = Vec::with_capacity(dates.len() * asked.len());
-    for ((_, member), date) in pool.each_candidate().zip(dates) {
-        let neighbours = FIELDS.iter().filter_map(|(offset, weight)| {
-            let (_, neighbour) = pool.neighbour(member, *offset)?;
-            Some((weight * neighbour.lends(), neighbour.terms.as_slice()))
-        });
-        let fields: Vec<(f32, &[Term])> =
-            [(1.0, member.terms.as_slice()), (1.0, date.as_slice())].into_iter().chain(neighbours).collect();
-        lengths.push(fields.iter().map(|(weight, terms)| weight * terms.len() as f32).sum::<f32>());
-        counts.extend(asked.iter().map(|term| {
-            let weighted = fields.iter().map(|(weight, terms)| weight * count(terms, *term));
-            weighted.sum::<f32>()
-        }));
+    for ((index, member), date) in pool.each_candidate().zip(dates) {
+        let mut length = (member.terms.len() + date.len()) as f32;
+        let from = counts.len();
+        let dated = |term: &Term| date.iter().filter(|known| *known == term).count() as f32;
+        counts.extend(asked.iter().zip(own.row(index)).map(|(term, own)| own + dated(term)));
+        for (offset, weight) in FIELDS {
+            let Some((beside, neighbour)) = pool.neighbour(index, offset) else { continue };
+            let weight = weight * neighbour.lends();
+            length += weight * neighbour.terms.len() as f32;
+            let sums = counts.iter_mut().skip(from);
+            sums.zip(own.row(beside)).for_each(|(sum, count): (&mut f32, _)| *sum += weight * count);
+        }
+        lengths.push(length);
     }
     let mean = lengths.iter().sum::<f32>() / lengths.len().max(1) as f32;
     let score = |(length, counts): (&f32, &[f32])| {
         let norm = K1 * (1.0 - B + B * length / mean.max(f32::MIN_POSITIVE));
         counts.iter().zip(idf).map(|(count, idf)| idf * saturated(*count, norm)).sum()
     };
-    if asked.is_empty() {
-        return vec![0.0; lengths.len()];
-    }
     lengths.iter().zip(counts.chunks_exact(asked.len())).map(score).collect()
 }
 
@@ -105,23 +140,23 @@ fn idf(question: &Question, statistics: &Statistics, dates: &[[Term; 3]]) -> Vec
 
 /// The largest share of the question's words, by their worth, that one candidate has. A word that nothing here has
 /// counts in full: it is what the question is about, and nothing here is.
-fn coverage(question: &Question, pool: &Pool, statistics: &Statistics) -> Option<f32> {
+fn coverage(question: &Question, counts: &Counts<'_>, scene: &Scene<'_>) -> Option<f32> {
     // In a scope of five memories no word is rare; what a word is worth in general is told by more.
-    let passages = (statistics.passages as f32).max(FEW);
+    let passages = (scene.statistics.passages as f32).max(FEW);
     let worth = |(index, term): (usize, &Term)| {
-        let frequency = statistics.frequencies.get(index).copied().unwrap_or(0) as f32;
-        (!question.is_name_term(*term)).then(|| (*term, rarity(passages, frequency)))
+        let frequency = scene.statistics.frequencies.get(index).copied().unwrap_or(0) as f32;
+        if question.is_name_term(*term) { 0.0 } else { rarity(passages, frequency) }
     };
-    let asked: Vec<(Term, f32)> = question.terms().iter().enumerate().filter_map(worth).collect();
-    let all: f32 = asked.iter().map(|(_, worth)| worth).sum();
+    let worths: Vec<f32> = question.terms().iter().enumerate().map(worth).collect();
+    let all: f32 = worths.iter().sum();
     if all <= 0.0 {
         return None;
     }
-    let share = |member: &Member| {
-        let there = asked.iter().filter(|(term, _)| member.terms.contains(term));
+    let share = |member: &usize| {
+        let there = counts.row(*member).iter().zip(&worths).filter(|(count, _)| **count > 0.0);
         there.map(|(_, worth)| worth).sum::<f32>() / all
     };
-    Some(pool.each_candidate().map(|(_, member)| share(member)).fold(0.0, f32::max))
+    Some(scene.pool.candidates().iter().map(share).fold(0.0, f32::max))
 }
 
 fn rarity(passages: f32, frequency: f32) -> f32 {
@@ -133,15 +168,22 @@ fn saturated(count: f32, norm: f32) -> f32 {
     if count > 0.0 { count * (K1 + 1.0) / (count + norm) } else { 0.0 }
 }
 
-fn count(terms: &[Term], term: Term) -> f32 {
-    terms.iter().filter(|known| **known == term).count() as f32
+/// The terms of dates. Words are stemmed and hashed once each: candidates share their months and years.
+#[derive(Default)]
+struct DateTerms {
+    known: HashMap<(&'static str, i16), Term>,
 }
 
-/// Day, month and year, as a question would name them.
-fn date_terms(time: Timestamp) -> [Term; 3] {
-    let text = time.strftime("%-d %B %Y").to_string();
-    let mut terms = terms(&text);
-    std::array::from_fn(|_| terms.next().unwrap_or_default())
+impl DateTerms {
+    /// Day, month and year, as a question would name them.
+    fn of(&mut self, time: Timestamp) -> [Term; 3] {
+        let date = TimeZone::UTC.to_datetime(time).date();
+        let parts = [("%-d", i16::from(date.day())), ("%B", i16::from(date.month())), ("%Y", date.year())];
+        parts.map(|(format, number)| {
+            let term = || terms(&time.strftime(format).to_string()).next().unwrap_or_default();
+            *self.known.entry((format, number)).or_insert_with(term)
+        })
+    }
 }
 
 #[cfg(test)]

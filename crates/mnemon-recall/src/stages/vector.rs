@@ -1,8 +1,8 @@
 //! Vectors: the cosine of question and memory.
 
-use super::{Nearness, Scene, dot};
+use super::{Nearness, Scene};
 use crate::features::{Feature, Features, of_largest};
-use crate::pool::{Member, Pool};
+use crate::pool::{Pool, Vector};
 use crate::weights::Level;
 
 /// How much of a neighbour's vector is mixed into a candidate's, by its place relative to the candidate.
@@ -11,12 +11,12 @@ const CONTEXT: [(i64, f32); 3] = [(-1, 0.5), (1, 0.3), (-2, 0.2)];
 pub(super) fn measure(scene: &Scene<'_>, features: &mut Features, nearness: &mut Nearness) {
     let Some(question) = scene.vector else { return };
     let cosines: Vec<Option<f32>> =
-        scene.pool.each_candidate().map(|(_, member)| Some(dot(question, member.vector.as_deref()?))).collect();
+        scene.pool.each_candidate().map(|(_, member)| Some(member.vector?.dot(question))).collect();
     nearness.cosine = cosines.iter().flatten().copied().reduce(f32::max);
     set(features, Feature::Vector, &cosines);
     // Late interaction reads a memory among its neighbours already.
     if scene.level == Level::Fast {
-        let in_context = scene.pool.each_candidate().map(|(_, member)| in_context(question, scene.pool, member));
+        let in_context = scene.pool.candidates().iter().map(|&index| in_context(question, scene.pool, index));
         set(features, Feature::VectorContext, &in_context.collect::<Vec<_>>());
     }
 }
@@ -31,27 +31,32 @@ fn set(features: &mut Features, feature: Feature, cosines: &[Option<f32>]) {
     }
 }
 
-fn in_context(question: &[f32], pool: &Pool, member: &Member) -> Option<f32> {
-    let mut mixed = member.vector.clone()?;
-    for (offset, weight) in CONTEXT {
-        if let Some((_, neighbour)) = pool.neighbour(member, offset)
-            && let Some(vector) = &neighbour.vector
-        {
-            let weight = weight * neighbour.lends();
-            mixed.iter_mut().zip(vector).for_each(|(value, add)| *value += weight * add);
-        }
+/// The cosine of the question and the sum of a candidate and its neighbours, which is made of the inner products of all.
+fn in_context(question: &[f32], pool: &Pool<'_>, index: usize) -> Option<f32> {
+    let own = pool.get(index)?.vector?;
+    let neighbour = |(offset, weight): &(i64, f32)| {
+        let (_, neighbour) = pool.neighbour(index, *offset)?;
+        Some((weight * neighbour.lends(), neighbour.vector?))
+    };
+    let parts: Vec<(f32, Vector<'_>)> =
+        std::iter::once((1.0, own)).chain(CONTEXT.iter().filter_map(neighbour)).collect();
+    let near: f32 = parts.iter().map(|(weight, vector)| weight * vector.dot(question)).sum();
+    let mut square = 0.0;
+    for (at, (a, one)) in parts.iter().enumerate() {
+        square += a * a * one.cosine(*one);
+        square += parts.iter().skip(at + 1).map(|(b, other)| 2.0 * a * b * one.cosine(*other)).sum::<f32>();
     }
-    let norm = dot(&mixed, &mixed).sqrt();
-    (norm > 0.0).then(|| dot(question, &mixed) / norm)
+    (square > 0.0).then(|| near / square.sqrt())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::stages::testing::{measured, turn, values};
+    use crate::pool::Member;
+    use crate::stages::testing::{self, measured, turn, values};
 
-    fn at(place: i64, vector: Option<[f32; 2]>) -> Member {
-        Member { vector: vector.map(Vec::from), ..turn(place, "word") }
+    fn at(place: i64, vector: Option<[f32; 2]>) -> Member<'static> {
+        Member { vector: vector.map(|values| testing::vector(&values)), ..turn(place, "word") }
     }
 
     #[test]
@@ -59,7 +64,7 @@ mod tests {
         let members = vec![at(0, Some([0.6, 0.8])), at(10, Some([0.8, -0.6])), at(20, Some([-1.0, 0.0]))];
         let (features, nearness) = measured("vector", "word", members, Some(&[1.0, 0.0]), &[]);
         assert_eq!(values(&features, Feature::Vector), [0.75, 1.0, 0.0]);
-        assert_eq!(nearness.cosine, Some(0.8));
+        assert!((nearness.cosine.unwrap() - 0.8).abs() < 0.01);
     }
 
     #[test]

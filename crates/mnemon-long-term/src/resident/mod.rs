@@ -1,0 +1,104 @@
+//! What recall reads of a scope, in memory, kept in step with the store.
+
+mod passages;
+mod shelf;
+
+use std::collections::HashMap;
+use std::sync::{Arc, PoisonError, RwLock};
+
+use mnemon_core::ModelId;
+use mnemon_index::{GraphParams, VectorIndex};
+use mnemon_store::{ScopeRow, Snapshot, Store};
+
+use crate::LongTermError;
+pub(crate) use passages::Passage;
+pub(crate) use shelf::Shelf;
+
+/// How often a query whose snapshot is older than what is in memory begins anew before that is loaded again for it.
+pub(crate) const MAX_STALE: usize = 3;
+
+/// The scopes that were asked in this process, each as of some head of the change log.
+///
+/// A query asks for its scope *at its own snapshot*: what it finds and what it reads then belong to one state of the file,
+/// whichever process wrote last.
+#[derive(Debug, Default)]
+pub(crate) struct Resident {
+    /// The model whose vectors are compared, and their dimension.
+    model: Option<(ModelId, usize)>,
+    shelves: RwLock<HashMap<ScopeRow, Arc<RwLock<Shelf>>>>,
+}
+
+/// What a query gets that asks for its scope at its snapshot.
+pub(crate) enum AtSnapshot<T> {
+    /// The answer.
+    Done(T),
+    /// Another query saw a newer state meanwhile and moved the scope there: take a new snapshot.
+    Stale,
+}
+
+impl Resident {
+    pub(crate) fn new(model: Option<(ModelId, usize)>) -> Self {
+        Self { model, shelves: RwLock::default() }
+    }
+
+    /// Runs `query` on a scope as of `snapshot`. `attempt` counts from 0; the last one never answers stale.
+    pub(crate) fn at<T>(
+        &self,
+        snapshot: &Snapshot<'_>,
+        scope: ScopeRow,
+        attempt: usize,
+        query: impl FnOnce(&Shelf) -> Result<T, LongTermError>,
+    ) -> Result<AtSnapshot<T>, LongTermError> {
+        let head = snapshot.head()?;
+        let shelf = self.shelf(scope);
+        loop {
+            {
+                let shelf = shelf.read().unwrap_or_else(PoisonError::into_inner);
+                match shelf.head() {
+                    Some(known) if known == head => return Ok(AtSnapshot::Done(query(&shelf)?)),
+                    Some(known) if known.seq > head.seq && attempt < MAX_STALE => return Ok(AtSnapshot::Stale),
+                    _ => {}
+                }
+            }
+            let mut shelf = shelf.write().unwrap_or_else(PoisonError::into_inner);
+            // Somebody may have moved it while the lock was free; then the reading side decides again.
+            if shelf.head().is_none_or(|known| known.seq <= head.seq || attempt >= MAX_STALE) {
+                shelf.follow(snapshot, head, self.model.as_ref())?;
+            }
+        }
+    }
+
+    /// Builds the graphs that are due. Queries go on meanwhile; only putting a graph in its place waits for them.
+    pub(crate) fn build_graphs(&self, store: &Store, params: GraphParams) -> Result<bool, LongTermError> {
+        let mut built = false;
+        for scope in store.read(|snapshot| snapshot.scopes_of(VectorIndex::GRAPH_FROM))? {
+            store.read(|snapshot| self.at(snapshot, scope, 0, |_| Ok(())).map(|_| ()))?;
+            let shelf = self.shelf(scope);
+            let job = shelf.write().unwrap_or_else(PoisonError::into_inner).graph_job(params)?;
+            if let Some(job) = job {
+                let graph = job.build();
+                shelf.write().unwrap_or_else(PoisonError::into_inner).install(graph)?;
+                built = true;
+            }
+        }
+        Ok(built)
+    }
+
+    pub(crate) fn memory_bytes(&self) -> usize {
+        let shelves = self.shelves.read().unwrap_or_else(PoisonError::into_inner);
+        shelves.values().map(|shelf| shelf.read().unwrap_or_else(PoisonError::into_inner).memory_bytes()).sum()
+    }
+
+    fn shelf(&self, scope: ScopeRow) -> Arc<RwLock<Shelf>> {
+        if let Some(shelf) = self.shelves.read().unwrap_or_else(PoisonError::into_inner).get(&scope) {
+            return Arc::clone(shelf);
+        }
+        Arc::clone(
+            self.shelves
+                .write()
+                .unwrap_or_else(PoisonError::into_inner)
+                .entry(scope)
+                .or_insert_with(|| Arc::new(RwLock::new(Shelf::new(scope)))),
+        )
+    }
+}

@@ -1,0 +1,205 @@
+//! One scope in memory: its passages, the postings of their terms, and their vectors.
+
+use mnemon_core::ModelId;
+use mnemon_index::{Graph, GraphJob, GraphParams, TermIndex, VectorIndex};
+use mnemon_recall::{Said, Term, Vector};
+use mnemon_store::{Change, ChangeOp, Head, ModelRow, PassageId, ScopeRow, Snapshot};
+
+use super::passages::{Passage, Passages};
+use crate::LongTermError;
+
+/// The vectors of pieces that are kept in memory once they were read, at most so many bytes: those of about 200,000 turns.
+const TOKEN_BYTES: usize = 256 << 20;
+
+/// When at least so many passages, and at least half of all, are gone, the scope is loaded anew.
+const RELOAD_FROM: usize = 4_096;
+
+/// A scope. Passages go by their numbers, which the terms share.
+#[derive(Debug)]
+pub(crate) struct Shelf {
+    scope: ScopeRow,
+    /// `None` before the first load.
+    head: Option<Head>,
+    passages: Passages,
+    terms: TermIndex,
+    /// Of the model of the engine, once it stored anything in this file.
+    vectors: Option<(ModelRow, VectorIndex)>,
+}
+
+impl Shelf {
+    /// A scope of which nothing was read yet.
+    pub(super) fn new(scope: ScopeRow) -> Self {
+        Self { scope, head: None, passages: Passages::default(), terms: TermIndex::default(), vectors: None }
+    }
+
+    /// The state of the file that it shows.
+    pub(super) fn head(&self) -> Option<Head> {
+        self.head
+    }
+
+    /// How many passages the scope has.
+    pub(crate) fn len(&self) -> usize {
+        self.terms.len()
+    }
+
+    pub(crate) fn passage(&self, number: u32) -> Option<&Passage> {
+        self.passages.get(number)
+    }
+
+    pub(crate) fn number(&self, id: PassageId) -> Option<u32> {
+        self.passages.number(id)
+    }
+
+    /// The passages up to `reach` places before another in its run, the nearest first.
+    pub(crate) fn before(&self, number: u32, reach: i64) -> impl Iterator<Item = u32> {
+        self.passages.before(number, reach)
+    }
+
+    /// The passages up to `reach` places after another in its run, the nearest first.
+    pub(crate) fn after(&self, number: u32, reach: i64) -> impl Iterator<Item = u32> {
+        self.passages.after(number, reach)
+    }
+
+    pub(crate) fn terms_of(&self, passage: &Passage) -> &[Term] {
+        self.passages.terms(passage)
+    }
+
+    pub(crate) fn said(&self, passage: &Passage) -> Option<Said<'_>> {
+        self.passages.said(passage)
+    }
+
+    /// The postings of the scope.
+    pub(crate) fn terms(&self) -> &TermIndex {
+        &self.terms
+    }
+
+    /// The vectors of the scope, and whose they are.
+    pub(crate) fn vectors(&self) -> Option<&(ModelRow, VectorIndex)> {
+        self.vectors.as_ref()
+    }
+
+    pub(crate) fn vector(&self, passage: &Passage) -> Option<Vector<'_>> {
+        let (codes, scale) = self.vectors.as_ref()?.1.codes(passage.id)?;
+        Some(Vector::new(codes, scale))
+    }
+
+    /// Keeps the vectors of the pieces of a passage for later questions, while there is room; else gives them back.
+    pub(crate) fn keep_tokens(&self, passage: &Passage, tokens: Vec<u8>) -> Result<(), Vec<u8>> {
+        self.passages.keep_tokens(passage, tokens, TOKEN_BYTES)
+    }
+
+    pub(crate) fn memory_bytes(&self) -> usize {
+        let vectors = self.vectors.as_ref().map_or(0, |(_, index)| index.stats().memory_bytes);
+        self.passages.memory_bytes() + self.terms.memory_bytes() + vectors
+    }
+
+    /// The work of building a graph, if one is due.
+    pub(super) fn graph_job(&mut self, params: GraphParams) -> Result<Option<GraphJob>, LongTermError> {
+        match &mut self.vectors {
+            Some((_, index)) if index.graph_due() => Ok(Some(index.graph_job(params)?)),
+            _ => Ok(None),
+        }
+    }
+
+    pub(super) fn install(&mut self, graph: Graph) -> Result<(), LongTermError> {
+        if let Some((_, index)) = &mut self.vectors {
+            index.install(graph)?;
+        }
+        Ok(())
+    }
+
+    /// Brings the scope from wherever it is to `head`. A failure on the way leaves it to be loaded anew.
+    pub(super) fn follow(
+        &mut self,
+        snapshot: &Snapshot<'_>,
+        head: Head,
+        model: Option<&(ModelId, usize)>,
+    ) -> Result<(), LongTermError> {
+        let known = self.head.take();
+        if self.vectors.is_none()
+            && let Some((id, dimension)) = model
+            && let Some(row) = snapshot.model(id, *dimension)?
+        {
+            self.vectors = Some((row, VectorIndex::new(*dimension)?));
+        }
+        let changes = match known {
+            Some(known) if known.seq <= head.seq => snapshot.changes_since(self.scope, known)?,
+            _ => None,
+        };
+        match changes {
+            Some(changes) => {
+                for change in changes {
+                    self.apply(snapshot, change)?;
+                }
+                let (all, gone) = self.passages.counts();
+                if gone >= RELOAD_FROM && gone * 2 >= all {
+                    self.load(snapshot)?;
+                }
+            }
+            None => self.load(snapshot)?,
+        }
+        self.head = Some(head);
+        Ok(())
+    }
+
+    /// Reads all of it.
+    fn load(&mut self, snapshot: &Snapshot<'_>) -> Result<(), LongTermError> {
+        let mut rows = Vec::new();
+        snapshot.each_passage(self.scope, |row| rows.push(row))?;
+        self.passages = Passages::new(rows);
+        self.terms = TermIndex::new(self.passages.each().map(|passage| self.passages.terms(passage)));
+        if let Some((model, index)) = &mut self.vectors {
+            index.clear();
+            snapshot.each_vector_of(self.scope, *model, |passage, vector| -> Result<(), LongTermError> {
+                Ok(index.insert(passage, 0, vector)?)
+            })?;
+        }
+        Ok(())
+    }
+
+    /// A passage is read as it is now; a later entry of the log may have taken it away.
+    fn apply(&mut self, snapshot: &Snapshot<'_>, change: Change) -> Result<(), LongTermError> {
+        let id = change.passage;
+        match change.op {
+            ChangeOp::PassageStored if self.passages.number(id).is_none() => {
+                if let Some(row) = snapshot.passages(&[id])?.pop() {
+                    let number = self.terms.push(&row.terms);
+                    let stored = self.passages.insert(row);
+                    debug_assert_eq!(number, stored);
+                }
+            }
+            ChangeOp::PassageStored => {}
+            ChangeOp::PassageDropped => {
+                if let Some(passage) = self.passages.number(id).and_then(|number| self.passages.get(number)) {
+                    let terms = self.passages.terms(passage).to_vec();
+                    if let Some(number) = self.passages.remove(id) {
+                        self.terms.remove(number, &terms);
+                    }
+                }
+                if let Some((_, index)) = &mut self.vectors {
+                    index.remove(id);
+                }
+            }
+            ChangeOp::VectorStored => {
+                self.passages.forget_tokens(id);
+                if let Some((model, index)) = &mut self.vectors
+                    && model.is(change.model_id)
+                    && self.passages.number(id).is_some()
+                {
+                    let mut vector = Vec::with_capacity(model.dimension());
+                    if snapshot.read_vector(*model, id, &mut vector)? {
+                        index.insert(id, 0, &vector)?;
+                    }
+                }
+            }
+            ChangeOp::VectorDropped => {
+                if let Some((model, index)) = &mut self.vectors
+                    && model.is(change.model_id)
+                {
+                    index.remove(id);
+                }
+            }
+        }
+        Ok(())
+    }
+}
