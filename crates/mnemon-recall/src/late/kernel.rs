@@ -27,8 +27,8 @@ impl Piece {
 pub(super) struct Found<'a> {
     /// For each piece the largest inner product with a row of unit length, or what stood there where that is larger.
     pub(super) best: &'a mut [f32],
-    /// The sum of the rows, each of unit length. All zeros before.
-    pub(super) sum: &'a mut [f32],
+    /// The sum of the rows, each of unit length, where it is asked for. All zeros before.
+    pub(super) sum: Option<&'a mut [f32]>,
 }
 
 /// Compares pieces with coded rows of `width` bytes each; a piece has four coordinates for each of these bytes.
@@ -41,6 +41,20 @@ pub(super) static COMPARE: LazyLock<Compare> =
 /// All kernels that this processor can run, the fastest first.
 fn available() -> Vec<(&'static str, Compare)> {
     let mut kernels: Vec<(&'static str, Compare)> = Vec::new();
+    #[cfg(target_arch = "x86_64")]
+    if is_x86_feature_detected!("avx512vnni")
+        && is_x86_feature_detected!("avx512bw")
+        && is_x86_feature_detected!("avx2")
+        && is_x86_feature_detected!("popcnt")
+    {
+        kernels.push(("avx512", |pieces, rows, width, found| match width {
+            // SAFETY: the processor has every feature that the kernel is compiled for.
+            32 => unsafe { x86::avx2::<1, 4>(pieces, rows, found) },
+            // SAFETY: as above.
+            64 => unsafe { x86::avx512(pieces, rows, found) },
+            _ => portable(pieces, rows, width, found),
+        }));
+    }
     #[cfg(target_arch = "x86_64")]
     if is_x86_feature_detected!("avx2") && is_x86_feature_detected!("popcnt") {
         kernels.push(("avx2", |pieces, rows, width, found| match width {
@@ -57,19 +71,22 @@ fn available() -> Vec<(&'static str, Compare)> {
 
 /// Spreads each row and lets simsimd choose the instructions: those for products of signed bytes on ARM, say.
 fn portable(pieces: &[Piece], rows: &[u8], width: usize, found: Found<'_>) {
+    let Found { best, mut sum } = found;
     let mut coordinates = vec![0; PER_BYTE * width];
     let mut scales = 0.0;
     for row in rows.chunks_exact(width.max(1)) {
         spread(row, &mut coordinates);
         let scale = inverse_length(row);
-        for (piece, best) in pieces.iter().zip(found.best.iter_mut()) {
+        for (piece, best) in pieces.iter().zip(best.iter_mut()) {
             let product = i8::dot(&piece.codes, &coordinates).map_or(0, |product| product as i32);
             *best = best.max(product as f32 * scale);
         }
-        add(row, scale, found.sum);
-        scales += scale;
+        if let Some(sum) = &mut sum {
+            add(row, scale, sum);
+            scales += scale;
+        }
     }
-    correct(found.sum, scales);
+    correct(sum, scales);
 }
 
 /// Adds the codes of a row, 0 to 3, times `scale`.
@@ -83,8 +100,8 @@ fn add(row: &[u8], scale: f32, sum: &mut [f32]) {
 }
 
 /// From sums of codes to those of coordinates: a code of `c` stands for `2c - 3`.
-fn correct(sum: &mut [f32], scales: f32) {
-    sum.iter_mut().for_each(|sum| *sum = 2.0 * *sum - 3.0 * scales);
+fn correct(sum: Option<&mut [f32]>, scales: f32) {
+    sum.into_iter().flatten().for_each(|sum| *sum = 2.0 * *sum - 3.0 * scales);
 }
 
 #[cfg(target_arch = "x86_64")]
@@ -100,7 +117,7 @@ mod x86 {
     /// A row is `HALVES` times 32 bytes, and gives `VECTORS`, four times as many, of 32 codes.
     #[target_feature(enable = "avx2,popcnt")]
     pub(super) fn avx2<const HALVES: usize, const VECTORS: usize>(pieces: &[Piece], rows: &[u8], found: Found<'_>) {
-        let Found { best, sum } = found;
+        let Found { best, mut sum } = found;
         let mut scales = 0.0;
         let (two_bits, ones) = (_mm256_set1_epi8(3), _mm256_set1_epi16(1));
         for row in rows.chunks_exact(HALVES * LANES) {
@@ -122,10 +139,69 @@ mod x86 {
                 let product = reduce(_mm256_madd_epi16(products, ones));
                 *best = best.max((2 * product - 3 * piece.sum) as f32 * scale);
             }
-            add(row, scale, sum);
-            scales += scale;
+            if let Some(sum) = &mut sum {
+                add(row, scale, sum);
+                scales += scale;
+            }
         }
         correct(sum, scales);
+    }
+
+    /// As [`avx2`], for rows of 64 bytes, whose products are added up in 32 bits at once. Pieces go four at a time, so that
+    /// their sums are made together.
+    #[target_feature(enable = "avx512f,avx512bw,avx512vnni,avx2,popcnt")]
+    pub(super) fn avx512(pieces: &[Piece], rows: &[u8], found: Found<'_>) {
+        const ROW: usize = 64;
+        const PARTS: usize = 4;
+        let Found { best, mut sum } = found;
+        let mut scales = 0.0;
+        let two_bits = _mm512_set1_epi8(3);
+        for row in rows.as_chunks::<ROW>().0 {
+            let codes = load512(row);
+            let vectors = [
+                _mm512_and_si512(codes, two_bits),
+                _mm512_and_si512(_mm512_srli_epi16::<2>(codes), two_bits),
+                _mm512_and_si512(_mm512_srli_epi16::<4>(codes), two_bits),
+                _mm512_and_si512(_mm512_srli_epi16::<6>(codes), two_bits),
+            ];
+            let products = |piece: Option<&Piece>| {
+                let mut products = _mm512_setzero_si512();
+                let codes = piece.map(|piece| piece.codes.as_chunks::<ROW>().0).unwrap_or_default();
+                for (vector, codes) in vectors.iter().zip(codes) {
+                    products = _mm512_dpbusd_epi32(products, *vector, load512(codes));
+                }
+                _mm256_add_epi32(_mm512_castsi512_si256(products), _mm512_extracti64x4_epi64::<1>(products))
+            };
+            let scale = inverse_length(row);
+            for (pieces, best) in pieces.chunks(PARTS).zip(best.chunks_mut(PARTS)) {
+                let [a, b, c, d] = std::array::from_fn(|at| products(pieces.get(at)));
+                let four = _mm256_hadd_epi32(_mm256_hadd_epi32(a, b), _mm256_hadd_epi32(c, d));
+                let four = _mm_add_epi32(_mm256_castsi256_si128(four), _mm256_extracti128_si256::<1>(four));
+                let four = [
+                    _mm_extract_epi32::<0>(four),
+                    _mm_extract_epi32::<1>(four),
+                    _mm_extract_epi32::<2>(four),
+                    _mm_extract_epi32::<3>(four),
+                ];
+                for ((piece, best), product) in pieces.iter().zip(best).zip(four) {
+                    *best = best.max((2 * product - 3 * piece.sum) as f32 * scale);
+                }
+            }
+            if let Some(sum) = &mut sum {
+                add(row, scale, sum);
+                scales += scale;
+            }
+        }
+        correct(sum, scales);
+    }
+
+    /// 64 bytes, signed or not.
+    #[inline]
+    #[target_feature(enable = "avx512f")]
+    fn load512<T>(bytes: &[T; 64]) -> __m512i {
+        const { assert!(size_of::<T>() == 1) };
+        // SAFETY: these are 64 readable bytes, and the instruction asks for no alignment.
+        unsafe { _mm512_loadu_si512(bytes.as_ptr().cast()) }
     }
 
     /// 32 bytes, signed or not.
@@ -173,7 +249,10 @@ mod tests {
         }
         for (name, compare) in available() {
             let (mut best, mut sum) = (vec![0.0; pieces.len()], vec![0.0; PER_BYTE * width]);
-            compare(pieces, rows, width, Found { best: &mut best, sum: &mut sum });
+            compare(pieces, rows, width, Found { best: &mut best, sum: Some(&mut sum) });
+            let mut alone = vec![0.0; pieces.len()];
+            compare(pieces, rows, width, Found { best: &mut alone, sum: None });
+            assert_eq!(alone, best, "{name}");
             assert_eq!(best, expected, "{name}");
             let is_close = sum.iter().zip(&expected_sum).all(|(a, b)| (f64::from(*a) - b).abs() < 1e-5);
             assert!(is_close, "{name}: {sum:?} is not {expected_sum:?}");

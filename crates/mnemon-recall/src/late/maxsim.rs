@@ -69,6 +69,17 @@ impl QuestionTokens {
         self.pieces.iter().copied()
     }
 
+    /// The best matches alone, which take less time than [`Self::compare`]: added to `best`, one for each piece of the
+    /// question. False when the codes of the passage are of another dimension, and have none.
+    pub(crate) fn best_matches(&self, passage: &TokenCodes<'_>, best: &mut [f32]) -> bool {
+        if passage.dimension() != self.dimension {
+            return false;
+        }
+        COMPARE(&self.rows, passage.rows(), passage.width(), Found { best: &mut *best, sum: None });
+        best.iter_mut().zip(&self.scales).for_each(|(best, scale)| *best *= scale);
+        true
+    }
+
     /// Compares the question with a passage; `None` when its codes are of another dimension.
     ///
     /// About 10 ns for each pair of a piece of the question and one of the passage with AVX2. That the question is rounded
@@ -80,7 +91,7 @@ impl QuestionTokens {
         }
         let mut best = vec![0.0f32; self.len()];
         let mut sum = vec![0.0f32; self.dimension];
-        let found = Found { best: &mut best, sum: &mut sum };
+        let found = Found { best: &mut best, sum: Some(&mut sum) };
         COMPARE(&self.rows, passage.rows(), passage.width(), found);
         best.iter_mut().zip(&self.scales).for_each(|(best, scale)| *best *= scale);
         Some(TokenMatches { best, mean: cosine(&self.mean, &sum) })
