@@ -183,7 +183,7 @@ impl TermIndex {
             // A document that has none of the terms so far can come to this at most.
             let may_enter = list.len() < LONG_LIST
                 || found.touched.len() < limit
-                || found.least_of_best(limit, &allowed).is_none_or(|least| least <= most);
+                || found.least_of_best(limit, allowed).is_none_or(|least| least <= most);
             let gain = |document: u32, count: u8| {
                 let norm = self.lengths.get(document as usize).and_then(|length| norms.get(length.terms()));
                 let count = f32::from(count);

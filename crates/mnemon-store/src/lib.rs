@@ -28,6 +28,7 @@ mod grams;
 mod memories;
 mod options;
 mod passages;
+mod saved;
 mod schema;
 mod scoped;
 mod scopes;

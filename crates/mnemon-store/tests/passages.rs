@@ -302,13 +302,11 @@ fn damage_of_the_passages_is_found() {
     check("UPDATE passage SET place = 3", "passages: passages have the scope and the place of their memory: 1 do not");
 }
 
+/// The passages of a scope: the terms of each, and whether it has a vector.
+type Cache = BTreeMap<i64, (Vec<u32>, bool)>;
+
 /// What a cache of a scope comes to that reads the log from `since` on.
-fn follow(
-    snapshot: &Snapshot<'_>,
-    scope: ScopeRow,
-    since: Head,
-    cache: &mut BTreeMap<i64, (Vec<u32>, bool)>,
-) -> Result<Head> {
+fn follow(snapshot: &Snapshot<'_>, scope: ScopeRow, since: Head, cache: &mut Cache) -> Result<Head> {
     let model = snapshot.model(&model(), 1)?;
     for change in snapshot.changes_since(scope, since)?.unwrap() {
         match change.op {
@@ -379,7 +377,7 @@ proptest! {
             }
             Ok(())
         };
-        let mut caches: Vec<(Head, BTreeMap<i64, (Vec<u32>, bool)>)> = vec![Default::default(); 3];
+        let mut caches: Vec<(Head, Cache)> = vec![Default::default(); 3];
         let mut read = || store.read(|snapshot| -> Result {
             for (scope, (head, cache)) in scopes.iter().zip(&mut caches) {
                 *head = follow(snapshot, *scope, *head, cache)?;
@@ -409,7 +407,7 @@ proptest! {
                     Ok(())
                 })
             }).unwrap();
-            let expected: BTreeMap<i64, (Vec<u32>, bool)> = list
+            let expected: Cache = list
                 .iter()
                 .filter(|(_, owner, _)| *owner == user)
                 .map(|(id, _, passage)| (*id, passage.clone()))

@@ -63,3 +63,23 @@ CREATE TRIGGER vector_dropped AFTER DELETE ON vector WHEN EXISTS (SELECT 1 FROM 
     INSERT INTO change (op, passage_id, scope_id, model_id, nonce)
         VALUES (5, old.passage_id, (SELECT scope_id FROM passage WHERE id = old.passage_id), old.model_id, random());
 END;
+CREATE INDEX change_scope ON change (scope_id, seq);
+
+-- What a cache of a scope has come to, as of an entry of the change log: an index that the next process reads instead of
+-- building it. It can be deleted at any moment.
+CREATE TABLE saved (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    scope_id INTEGER NOT NULL REFERENCES scope (id) ON DELETE CASCADE,
+    -- The model whose vectors it holds; 0 for none.
+    model_id INTEGER NOT NULL,
+    seq INTEGER NOT NULL,
+    nonce INTEGER NOT NULL,
+    UNIQUE (scope_id, model_id)
+) STRICT;
+CREATE TABLE saved_part (
+    id INTEGER PRIMARY KEY,
+    saved_id INTEGER NOT NULL REFERENCES saved (id) ON DELETE CASCADE,
+    number INTEGER NOT NULL,
+    data BLOB NOT NULL,
+    UNIQUE (saved_id, number)
+) STRICT;
