@@ -39,19 +39,10 @@ impl Bert {
     pub(crate) fn load(weights: &Weights<'_>, config: &BertConfig, device: &Device) -> Result<Self, ModelError> {
         let hidden = config.hidden;
         let words = weights.table("embeddings.word_embeddings.weight", config.vocabulary, hidden)?;
-        let mut positions = weights.floats("embeddings.position_embeddings.weight", &[config.positions, hidden])?;
-        positions.drain(..config.first_position.saturating_mul(hidden).min(positions.len()));
-        let types = "embeddings.token_type_embeddings.weight";
-        if config.types > 0 && weights.has(types) {
-            let types = weights.floats(types, &[config.types, hidden])?;
-            for row in positions.chunks_exact_mut(hidden) {
-                row.iter_mut().zip(&types).for_each(|(value, add)| *value += add);
-            }
-        }
         let layers = (0..config.layers).map(|number| Layer::load(weights, config, number));
         Ok(Self {
             words,
-            positions,
+            positions: weights.positions(config)?,
             norm: weights.norm("embeddings.LayerNorm", hidden)?,
             layers: layers.collect::<Result<_, _>>()?,
             heads: config.heads,

@@ -154,6 +154,14 @@ pub enum ModelError {
         /// The line.
         got: String,
     },
+    /// An encoder that there is not, or that this processor cannot run.
+    #[error("expected {expected} as the encoder, got {got}")]
+    Encoder {
+        /// What would do.
+        expected: String,
+        /// What was asked for.
+        got: String,
+    },
     /// A token that the table of the model does not have.
     #[error("expected token numbers below {rows}, the rows of the word table, got {token} from the tokenizer")]
     Token {

@@ -5,14 +5,14 @@ use std::fmt;
 use mnemon_core::{EmbedError, Embedder, Embeddings, ModelId, Purpose, TokenEmbedder};
 use rayon::prelude::*;
 
-use crate::bert::Bert;
 use crate::checksum::sha256;
 use crate::config::Config;
+use crate::encoder::Loaded;
 use crate::pieces::{Reader, WordPieces};
 use crate::pooling::Pooling;
 use crate::source::INT8_WEIGHTS;
 use crate::weights::Weights;
-use crate::{Device, ModelError, ModelSource, batch};
+use crate::{Device, Encoder, LoadOptions, ModelError, ModelSource, batch};
 
 /// Below this many texts, splitting them over threads costs more than tokenizing them.
 const MIN_TEXTS_PER_THREAD: usize = 16;
@@ -29,7 +29,7 @@ const MIN_TEXTS_PER_THREAD: usize = 16;
 /// batch by rounding only (a cosine of at least 1 - 1e-5).
 pub struct SentenceTransformer {
     id: ModelId,
-    pub(crate) bert: Bert,
+    pub(crate) bert: Loaded,
     pub(crate) reader: Reader,
     pieces: WordPieces,
     pub(crate) pooling: Pooling,
@@ -47,7 +47,7 @@ impl SentenceTransformer {
     /// When a file is missing, damaged or of a kind that this crate does not run; the error names the file, what was
     /// expected there and what was found.
     pub fn load(source: &ModelSource) -> Result<Self, ModelError> {
-        Self::load_on(source, Device::Cpu)
+        Self::load_with(source, LoadOptions::from_env()?)
     }
 
     /// Loads a model for a device.
@@ -55,7 +55,15 @@ impl SentenceTransformer {
     /// # Errors
     /// As [`Self::load`], and when the device cannot be opened.
     pub fn load_on(source: &ModelSource, device: Device) -> Result<Self, ModelError> {
-        let device = device.open()?;
+        Self::load_with(source, LoadOptions::from_env()?.device(device))
+    }
+
+    /// Loads a model for a device and an encoder.
+    ///
+    /// # Errors
+    /// As [`Self::load_on`], and [`ModelError::Encoder`] when this processor cannot run the encoder.
+    pub fn load_with(source: &ModelSource, options: LoadOptions) -> Result<Self, ModelError> {
+        let device = options.device.open()?;
         let config = Config::read(source)?;
         let pieces = WordPieces::load(source)?;
         let (file, bytes) = source.weights()?;
@@ -63,7 +71,7 @@ impl SentenceTransformer {
         if file == INT8_WEIGHTS {
             weights.require_packed()?;
         }
-        let bert = Bert::load(&weights, &config.bert, &device)?;
+        let bert = Loaded::load(&weights, &config.bert, &device, options.encoder)?;
         if pieces.vocabulary() > bert.vocabulary() {
             let token = u32::try_from(pieces.vocabulary() - 1).unwrap_or(u32::MAX);
             return Err(ModelError::Token { token, rows: bert.vocabulary() });
@@ -86,6 +94,12 @@ impl SentenceTransformer {
     #[must_use]
     pub fn max_pieces(&self) -> usize {
         self.max_pieces
+    }
+
+    /// What computes the vectors.
+    #[must_use]
+    pub fn encoder(&self) -> Encoder {
+        self.bert.kind()
     }
 
     /// A counter of the pieces of this model's tokenizer.

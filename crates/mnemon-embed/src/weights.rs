@@ -11,6 +11,7 @@ use safetensors::tensor::TensorView;
 use safetensors::{Dtype, SafeTensors};
 
 use crate::ModelError;
+use crate::config::BertConfig;
 use crate::table::Table;
 
 const FORMAT: &str = "mnemon-int8";
@@ -74,17 +75,54 @@ impl<'a> Weights<'a> {
         Ok((self.tensor(weight, &[inputs, all])?, self.tensor(bias, &[all])?))
     }
 
+    /// The codes of a layer, `[outputs, inputs]`, and the scale of each output; `None` where it is not kept as int8 between
+    /// -127 and 127.
+    pub(crate) fn codes(
+        &self,
+        name: &str,
+        outputs: usize,
+        inputs: usize,
+    ) -> Result<Option<(&'a [u8], Vec<f32>)>, ModelError> {
+        let view = self.view(name, &[outputs, inputs])?;
+        let lowest = i8::MIN.cast_unsigned();
+        if view.dtype() != Dtype::I8 || view.data().iter().fold(false, |found, code| found | (*code == lowest)) {
+            return Ok(None);
+        }
+        Ok(Some((view.data(), self.scales(name, outputs)?)))
+    }
+
+    /// For each position from the first on, its embedding plus that of the first type: every piece of a text alone is of
+    /// that type.
+    pub(crate) fn positions(&self, config: &BertConfig) -> Result<Vec<f32>, ModelError> {
+        let hidden = config.hidden;
+        let mut positions = self.floats("embeddings.position_embeddings.weight", &[config.positions, hidden])?;
+        positions.drain(..config.first_position.saturating_mul(hidden).min(positions.len()));
+        let types = "embeddings.token_type_embeddings.weight";
+        if config.types > 0 && self.has(types) {
+            let types = self.floats(types, &[config.types, hidden])?;
+            for row in positions.chunks_exact_mut(hidden) {
+                row.iter_mut().zip(&types).for_each(|(value, add)| *value += add);
+            }
+        }
+        Ok(positions)
+    }
+
     /// A layer norm as `[2, width]`: gamma, then beta.
     pub(crate) fn norm(&self, name: &str, width: usize) -> Result<Tensor, ModelError> {
+        let (mut values, beta) = self.norm_values(name, width)?;
+        values.extend(beta);
+        self.tensor(values, &[2, width])
+    }
+
+    /// Gamma and beta of a layer norm.
+    pub(crate) fn norm_values(&self, name: &str, width: usize) -> Result<(Vec<f32>, Vec<f32>), ModelError> {
         let either = |new: &str, old: &str| {
             let old = format!("{name}.{old}");
             // The names of the first BERT files.
             let name = if self.has(&old) { old } else { format!("{name}.{new}") };
             self.floats(&name, &[width])
         };
-        let mut values = either("weight", "gamma")?;
-        values.extend(either("bias", "beta")?);
-        self.tensor(values, &[2, width])
+        Ok((either("weight", "gamma")?, either("bias", "beta")?))
     }
 
     /// A table whose rows are gathered one by one: int8 stays int8.
@@ -136,7 +174,7 @@ impl<'a> Weights<'a> {
         self.floats(&name, &[rows])
     }
 
-    fn view(&self, name: &str, shape: &[usize]) -> Result<TensorView<'_>, ModelError> {
+    fn view(&self, name: &str, shape: &[usize]) -> Result<TensorView<'a>, ModelError> {
         let full = self.full(name);
         let missing = |_| ModelError::MissingTensor { file: self.file.clone(), tensor: full.clone() };
         let view = self.tensors.tensor(&full).map_err(missing)?;

@@ -1,0 +1,274 @@
+//! Attention within each text, in whole numbers of 16 bits.
+//!
+//! Queries and keys are rounded for each piece and head, values for each coordinate of a text, and the shares of the softmax
+//! for each row, to 11 bits or more: what is lost is far below what the layers lose, and sums are exact, so that they
+//! may be added in any order.
+
+use super::buffer::{Buffer, lanes, lanes_mut};
+use super::math::exp2;
+use super::simd::{COLUMNS, GROUP, LANES, Left, MAX_ROWS, Out, Simd};
+
+/// The codes of values are at most this.
+const VALUE: f32 = 4095.0;
+
+/// The shares of a row add up to about this, so that their product with values stays below 2^30.
+const SHARES: f32 = 262_144.0;
+
+/// The largest share, which must fit 16 bits.
+const SHARE: f32 = 32_767.0;
+
+/// Two 16-bit codes are multiplied at once.
+const PAIR: usize = GROUP / 2;
+
+/// The widest head.
+pub(super) const MAX_WIDTH: usize = 256;
+
+/// The longest text: the rounding of so many shares does not overflow a sum.
+pub(super) const MAX_LENGTH: usize = 32_768;
+
+/// How the queries, keys and values of the heads lie in a row: all queries, all keys, all values, and in each of these head by
+/// head, `padded` values each.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Heads {
+    count: usize,
+    padded: usize,
+    /// What a product of a query and a key is multiplied with, for a softmax of powers of two.
+    factor: f32,
+    /// The codes of queries and keys are at most this: so many products of them stay below 2^31.
+    limit: f32,
+}
+
+/// What is kept from one call to the next.
+#[derive(Default)]
+pub(super) struct Scratch {
+    queries: Buffer<i16>,
+    query_scales: Vec<f32>,
+    keys: Buffer<i16>,
+    key_scales: Buffer<f32>,
+    values: Buffer<i16>,
+    value_scales: Buffer<f32>,
+    scores: Buffer<i32>,
+    powers: Buffer<f32>,
+    shares: Buffer<i16>,
+    sums: Buffer<i32>,
+}
+
+impl Heads {
+    pub(super) fn new(count: usize, width: usize) -> Self {
+        let padded = width.next_multiple_of(COLUMNS);
+        let limit = (i32::MAX as f32 / padded as f32).sqrt().floor().min(8191.0) - 1.0;
+        Self { count, padded, factor: std::f32::consts::LOG2_E / (width as f32).sqrt(), limit }
+    }
+
+    /// How many values the queries of a piece have, or its keys, or its values.
+    pub(super) fn width(self) -> usize {
+        self.count * self.padded
+    }
+
+    /// Reads rows of three times [`Self::width`] values, of texts of the given lengths one after the other, and writes rows of
+    /// that width.
+    pub(super) fn attend<S: Simd>(
+        self,
+        simd: S,
+        rows: &[f32],
+        lengths: &[usize],
+        scratch: &mut Scratch,
+        out: &mut [f32],
+    ) {
+        let width = self.width();
+        let mut start = 0;
+        for &length in lengths {
+            let rows = rows.get(start * 3 * width..(start + length) * 3 * width).unwrap_or_default();
+            let out = out.get_mut(start * width..(start + length) * width).unwrap_or_default();
+            for head in 0..self.count {
+                self.attend_head(simd, rows, length, head * self.padded, scratch, out);
+            }
+            start += length;
+        }
+    }
+
+    /// One head of one text; its part of a row begins at `at`.
+    fn attend_head<S: Simd>(
+        self,
+        simd: S,
+        rows: &[f32],
+        length: usize,
+        at: usize,
+        scratch: &mut Scratch,
+        out: &mut [f32],
+    ) {
+        let Self { padded, limit, .. } = self;
+        let width = self.width();
+        let keys = length.next_multiple_of(COLUMNS);
+        let pairs = length.next_multiple_of(PAIR);
+        let per_row = length.next_multiple_of(LANES);
+        let queries = scratch.queries.take(length * padded);
+        let key_panels = scratch.keys.take(keys * padded);
+        let key_scales = scratch.key_scales.take(keys);
+        // What lies beyond the text is masked later, which only an infinite number would survive.
+        key_scales.get_mut(length..).unwrap_or_default().fill(0.0);
+        let value_panels = scratch.values.take(pairs * padded);
+        let value_scales = scratch.value_scales.take(padded);
+        scratch.query_scales.resize(length, 0.0);
+        let part = |which: usize| {
+            rows.chunks_exact((3 * width).max(1)).filter_map(move |row| row.get(which * width + at..)?.get(..padded))
+        };
+        simd.run(
+            #[inline(always)]
+            || {
+                let codes = queries.chunks_exact_mut(padded.max(1)).zip(&mut scratch.query_scales);
+                for (row, (codes, scale)) in part(0).zip(codes) {
+                    *scale = round_words(simd, row, limit, codes);
+                }
+                let mut codes = [0; MAX_WIDTH];
+                for (number, (row, scale)) in part(1).zip(key_scales.iter_mut()).enumerate() {
+                    let Some(codes) = codes.get_mut(..padded) else { continue };
+                    *scale = round_words(simd, row, limit, codes);
+                    let panel = key_panels.get_mut(number / COLUMNS * COLUMNS * padded..).unwrap_or_default();
+                    let groups = panel.as_chunks_mut::<PAIR>().0.iter_mut().skip(number % COLUMNS).step_by(COLUMNS);
+                    for (group, codes) in groups.zip(codes.as_chunks::<PAIR>().0) {
+                        *group = *codes;
+                    }
+                }
+                round_columns(simd, part(2), pairs, value_panels, value_scales);
+            },
+        );
+        let scores = scratch.scores.take(MAX_ROWS * keys);
+        let powers = scratch.powers.take(per_row);
+        let shares = scratch.shares.take(MAX_ROWS * per_row);
+        let sums = scratch.sums.take(MAX_ROWS * COLUMNS);
+        let height = length.div_ceil(length.div_ceil(S::ROWS).max(1)).max(1);
+        let queries = queries.chunks(height * padded).zip(scratch.query_scales.chunks(height));
+        for ((queries, scales), out) in queries.zip(out.chunks_mut(height * width)) {
+            let count = scales.len();
+            simd.run(
+                #[inline(always)]
+                || {
+                    for (number, panel) in key_panels.chunks_exact((COLUMNS * padded).max(1)).enumerate() {
+                        let left = Left { codes: queries, stride: padded, rows: count, depth: padded };
+                        let sums = scores.get_mut(number * COLUMNS..).unwrap_or_default();
+                        simd.product_of_words(left, panel, Out { sums, stride: keys });
+                    }
+                    let mut totals = [0.0; MAX_ROWS];
+                    let rows = scores.chunks_exact(keys.max(1)).zip(shares.chunks_exact_mut(per_row.max(1)));
+                    for ((row, shares), (scale, total)) in rows.zip(scales.iter().zip(&mut totals)) {
+                        *total =
+                            1.0 / softmax(simd, row, key_scales, scale * self.factor, length, powers, shares) as f32;
+                    }
+                    let left = Left { codes: &*shares, stride: per_row, rows: count, depth: pairs };
+                    let blocks =
+                        value_panels.chunks_exact((COLUMNS * pairs).max(1)).zip(value_scales.as_chunks::<COLUMNS>().0);
+                    for (number, (panel, scales)) in blocks.enumerate() {
+                        simd.product_of_words(left, panel, Out { sums: &mut *sums, stride: COLUMNS });
+                        let rows = sums.as_chunks::<COLUMNS>().0.iter().zip(&totals);
+                        for ((row, total), out) in rows.zip(out.chunks_mut(width.max(1))) {
+                            let out = out.get_mut(at + number * COLUMNS..).unwrap_or_default();
+                            let values = lanes(row).iter().zip(lanes(scales)).zip(lanes_mut(out));
+                            for ((sum, scale), out) in values {
+                                let value = simd.mul(simd.float(simd.load_int(sum)), simd.splat(*total));
+                                simd.store(simd.mul(value, simd.load(scale)), out);
+                            }
+                        }
+                    }
+                },
+            );
+        }
+    }
+}
+
+/// Rounds a row to codes of at most `limit`; its values are the codes times what is returned.
+#[inline(always)]
+fn round_words<S: Simd>(simd: S, row: &[f32], limit: f32, codes: &mut [i16]) -> f32 {
+    let mut largest = simd.splat(0.0);
+    for values in lanes(row) {
+        let value = simd.load(values);
+        largest = simd.max(largest, simd.max(value, simd.sub(simd.splat(0.0), value)));
+    }
+    let largest = simd.largest(largest).max(1e-30);
+    let factor = simd.splat(limit / largest);
+    for (values, codes) in lanes(row).iter().zip(lanes_mut(codes)) {
+        simd.store_words(simd.round(simd.mul(simd.load(values), factor)), codes);
+    }
+    largest / limit
+}
+
+/// Rounds rows to codes of at most [`VALUE`] with a scale for each column, and lays them out as panels of `pairs` rows, which is
+/// the number of rows made even.
+#[inline(always)]
+fn round_columns<'a, S: Simd>(
+    simd: S,
+    rows: impl Iterator<Item = &'a [f32]> + Clone,
+    pairs: usize,
+    panels: &mut [i16],
+    scales: &mut [f32],
+) {
+    for (number, scales) in lanes_mut(scales).iter_mut().enumerate() {
+        let mut largest = simd.splat(1e-30);
+        for row in rows.clone() {
+            let Some(values) = lanes(row).get(number) else { continue };
+            let value = simd.load(values);
+            largest = simd.max(largest, simd.max(value, simd.sub(simd.splat(0.0), value)));
+        }
+        let factor = simd.div(simd.splat(VALUE), largest);
+        simd.store(simd.div(largest, simd.splat(VALUE)), scales);
+        let panel = panels.get_mut(number * LANES / COLUMNS * COLUMNS * pairs..).unwrap_or_default();
+        let groups = panel.as_chunks_mut::<{ PAIR * COLUMNS }>().0;
+        let mut rows = rows.clone();
+        for group in groups.iter_mut().take(pairs / PAIR) {
+            let mut codes = [[0; LANES]; PAIR];
+            for codes in &mut codes {
+                if let Some(values) = rows.next().and_then(|row| lanes(row).get(number)) {
+                    simd.store_words(simd.round(simd.mul(simd.load(values), factor)), codes);
+                }
+            }
+            let [first, second] = codes;
+            let places = group.as_chunks_mut::<PAIR>().0.iter_mut().skip(number * LANES % COLUMNS);
+            for (place, (first, second)) in places.zip(first.into_iter().zip(second)) {
+                *place = [first, second];
+            }
+        }
+    }
+}
+
+/// From products of codes to codes of shares; returns what the codes add up to. Those beyond `length` become zero.
+#[inline(always)]
+fn softmax<S: Simd>(
+    simd: S,
+    scores: &[i32],
+    key_scales: &[f32],
+    factor: f32,
+    length: usize,
+    powers: &mut [f32],
+    shares: &mut [i16],
+) -> i32 {
+    let vectors = length.div_ceil(LANES);
+    let counted = length % LANES;
+    // What lies beyond the text is far below all that lies in it.
+    let beyond: [f32; LANES] = std::array::from_fn(|lane| if counted == 0 || lane < counted { 0.0 } else { -1e30 });
+    let beyond = simd.load(&beyond);
+    let mut largest = simd.splat(-1e30);
+    let scored = lanes(scores).iter().zip(lanes(key_scales)).take(vectors);
+    for (number, ((scores, scales), powers)) in scored.zip(lanes_mut(powers)).enumerate() {
+        let mut score = simd.mul(simd.float(simd.load_int(scores)), simd.load(scales));
+        if number + 1 == vectors {
+            score = simd.add(score, beyond);
+        }
+        largest = simd.max(largest, score);
+        simd.store(score, powers);
+    }
+    let (largest, factor) = (simd.splat(simd.largest(largest)), simd.splat(factor));
+    let mut sum = simd.splat(0.0);
+    for powers in lanes_mut(powers).iter_mut().take(vectors) {
+        let power = exp2(simd, simd.mul(simd.sub(simd.load(powers), largest), factor));
+        sum = simd.add(sum, power);
+        simd.store(power, powers);
+    }
+    let factor = simd.splat((SHARES / simd.sum(sum)).min(SHARE));
+    let mut total = simd.splat_int(0);
+    for (powers, shares) in lanes(powers).iter().zip(lanes_mut(shares)).take(vectors) {
+        let share = simd.round(simd.mul(simd.load(powers), factor));
+        total = simd.add_int(total, share);
+        simd.store_words(share, shares);
+    }
+    simd.sum_int(total)
+}

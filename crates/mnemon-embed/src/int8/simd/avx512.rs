@@ -1,0 +1,156 @@
+//! x86 with AVX-512 and its instructions for dot products of codes (VNNI): Ice Lake, Zen 4 and later.
+
+use std::arch::x86_64::*;
+
+use super::{COLUMNS, GROUP, LANES, Left, MAX_ROWS, Out, Simd, with_rows};
+
+/// A processor with AVX-512 F, BW, DQ, VL and VNNI.
+#[derive(Clone, Copy)]
+pub(crate) struct Avx512(());
+
+impl Avx512 {
+    pub(crate) fn detect() -> Option<Self> {
+        let found = is_x86_feature_detected!("avx512f")
+            && is_x86_feature_detected!("avx512bw")
+            && is_x86_feature_detected!("avx512dq")
+            && is_x86_feature_detected!("avx512vl")
+            && is_x86_feature_detected!("avx512vnni")
+            && is_x86_feature_detected!("avx2");
+        found.then_some(Self(()))
+    }
+}
+
+/// Implements an operation by an intrinsic.
+macro_rules! operation {
+    ($($name:ident($($argument:ident: $kind:ty),*) -> $result:ty = $body:expr;)*) => {
+        $(
+            #[inline(always)]
+            fn $name(self, $($argument: $kind),*) -> $result {
+                // SAFETY: a value of this type exists only where the processor has these instructions; what is read or
+                // written is an array of that size, at any address.
+                unsafe { $body }
+            }
+        )*
+    };
+}
+
+impl Simd for Avx512 {
+    type Float = __m512;
+    type Int = __m512i;
+    type Code = i8;
+    const ROWS: usize = MAX_ROWS;
+
+    #[inline(always)]
+    fn run<R>(self, code: impl FnOnce() -> R) -> R {
+        #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx512vnni,avx2")]
+        fn inner<R>(code: impl FnOnce() -> R) -> R {
+            code()
+        }
+        // SAFETY: a value of this type exists only where the processor has these instructions.
+        unsafe { inner(code) }
+    }
+
+    operation! {
+        splat(value: f32) -> __m512 = _mm512_set1_ps(value);
+        load(from: &[f32; LANES]) -> __m512 = _mm512_loadu_ps(from.as_ptr());
+        store(value: __m512, to: &mut [f32; LANES]) -> () = _mm512_storeu_ps(to.as_mut_ptr(), value);
+        add(a: __m512, b: __m512) -> __m512 = _mm512_add_ps(a, b);
+        sub(a: __m512, b: __m512) -> __m512 = _mm512_sub_ps(a, b);
+        mul(a: __m512, b: __m512) -> __m512 = _mm512_mul_ps(a, b);
+        div(a: __m512, b: __m512) -> __m512 = _mm512_div_ps(a, b);
+        min(a: __m512, b: __m512) -> __m512 = _mm512_min_ps(a, b);
+        max(a: __m512, b: __m512) -> __m512 = _mm512_max_ps(a, b);
+        round(value: __m512) -> __m512i = _mm512_cvtps_epi32(value);
+        power_of_two(power: __m512i) -> __m512 =
+            _mm512_castsi512_ps(_mm512_slli_epi32::<23>(_mm512_add_epi32(power, _mm512_set1_epi32(127))));
+        splat_int(value: i32) -> __m512i = _mm512_set1_epi32(value);
+        load_int(from: &[i32; LANES]) -> __m512i = _mm512_loadu_si512(from.as_ptr().cast());
+        add_int(a: __m512i, b: __m512i) -> __m512i = _mm512_add_epi32(a, b);
+        sub_int(a: __m512i, b: __m512i) -> __m512i = _mm512_sub_epi32(a, b);
+        mul_int(a: __m512i, b: __m512i) -> __m512i = _mm512_mullo_epi32(a, b);
+        float(value: __m512i) -> __m512 = _mm512_cvtepi32_ps(value);
+        store_codes(value: __m512i, to: &mut [i8; LANES]) -> () =
+            _mm_storeu_si128(to.as_mut_ptr().cast(), _mm512_cvtsepi32_epi8(value));
+        store_words(value: __m512i, to: &mut [i16; LANES]) -> () =
+            _mm256_storeu_si256(to.as_mut_ptr().cast(), _mm512_cvtsepi32_epi16(value));
+        sum(value: __m512) -> f32 = {
+            let four = {
+                let eight = _mm256_add_ps(_mm512_castps512_ps256(value), _mm512_extractf32x8_ps::<1>(value));
+                _mm_add_ps(_mm256_castps256_ps128(eight), _mm256_extractf128_ps::<1>(eight))
+            };
+            let two = _mm_add_ps(four, _mm_movehl_ps(four, four));
+            _mm_cvtss_f32(_mm_add_ss(two, _mm_movehdup_ps(two)))
+        };
+        smallest(value: __m512) -> f32 = {
+            let eight = _mm256_min_ps(_mm512_castps512_ps256(value), _mm512_extractf32x8_ps::<1>(value));
+            let four = _mm_min_ps(_mm256_castps256_ps128(eight), _mm256_extractf128_ps::<1>(eight));
+            let two = _mm_min_ps(four, _mm_movehl_ps(four, four));
+            _mm_cvtss_f32(_mm_min_ss(two, _mm_movehdup_ps(two)))
+        };
+        largest(value: __m512) -> f32 = {
+            let eight = _mm256_max_ps(_mm512_castps512_ps256(value), _mm512_extractf32x8_ps::<1>(value));
+            let four = _mm_max_ps(_mm256_castps256_ps128(eight), _mm256_extractf128_ps::<1>(eight));
+            let two = _mm_max_ps(four, _mm_movehl_ps(four, four));
+            _mm_cvtss_f32(_mm_max_ss(two, _mm_movehdup_ps(two)))
+        };
+        sum_int(value: __m512i) -> i32 = _mm512_reduce_add_epi32(value);
+    }
+
+    #[inline(always)]
+    fn product_of_codes(self, left: Left<'_, i8>, panel: &[u8], out: Out<'_>) {
+        left.check(panel, &out, Self::ROWS);
+        let (a, b, c) = (left.codes.as_ptr().cast(), panel.as_ptr(), out.sums.as_mut_ptr());
+        let groups = left.depth / GROUP;
+        // SAFETY: the processor has these instructions; `check` has made sure that all rows, the panel and the result lie
+        // in their slices.
+        unsafe { with_rows!(left.rows, MAX_ROWS, product::<_, false>(a, left.stride, groups, b, c, out.stride)) }
+    }
+
+    #[inline(always)]
+    fn product_of_words(self, left: Left<'_, i16>, panel: &[i16], out: Out<'_>) {
+        left.check(panel, &out, Self::ROWS);
+        let (a, b, c) = (left.codes.as_ptr().cast(), panel.as_ptr().cast(), out.sums.as_mut_ptr());
+        let groups = left.depth * 2 / GROUP;
+        // SAFETY: as above; strides of words are given in bytes.
+        unsafe { with_rows!(left.rows, MAX_ROWS, product::<_, true>(a, left.stride * 2, groups, b, c, out.stride)) }
+    }
+}
+
+/// `ROWS` rows from `a`, `a_stride` bytes apart, times a panel of `groups` groups; results `c_stride` sums apart.
+///
+/// # Safety
+/// The processor has AVX-512 with VNNI; each row holds `groups` times [`GROUP`] bytes, the panel [`COLUMNS`] times as many,
+/// and each row of the result [`COLUMNS`] sums that nobody else looks at.
+#[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx512vnni,avx2")]
+unsafe fn product<const ROWS: usize, const WORDS: bool>(
+    a: *const u8,
+    a_stride: usize,
+    groups: usize,
+    b: *const u8,
+    c: *mut i32,
+    c_stride: usize,
+) {
+    let mut sums = [[_mm512_setzero_si512(); COLUMNS / LANES]; ROWS];
+    for group in 0..groups {
+        // SAFETY: the group lies in the panel.
+        let right = unsafe {
+            let at = b.add(group * GROUP * COLUMNS);
+            [_mm512_loadu_si512(at.cast()), _mm512_loadu_si512(at.add(GROUP * LANES).cast())]
+        };
+        for (row, sums) in sums.iter_mut().enumerate() {
+            // SAFETY: the group lies in the row.
+            let code = unsafe { a.add(row * a_stride + group * GROUP).cast::<i32>().read_unaligned() };
+            let code = _mm512_set1_epi32(code);
+            for (sum, right) in sums.iter_mut().zip(right) {
+                *sum =
+                    if WORDS { _mm512_dpwssd_epi32(*sum, code, right) } else { _mm512_dpbusd_epi32(*sum, right, code) };
+            }
+        }
+    }
+    for (row, sums) in sums.iter().enumerate() {
+        for (half, sum) in sums.iter().enumerate() {
+            // SAFETY: the row of the result has that many sums.
+            unsafe { _mm512_storeu_si512(c.add(row * c_stride + half * LANES).cast(), *sum) };
+        }
+    }
+}
