@@ -125,9 +125,9 @@ impl Heads {
                     let Some(codes) = codes.get_mut(..padded) else { continue };
                     *scale = round_words(simd, row, limit, codes);
                     let panel = key_panels.get_mut(number / COLUMNS * COLUMNS * padded..).unwrap_or_default();
-                    let groups = panel.as_chunks_mut::<PAIR>().0.iter_mut().skip(number % COLUMNS).step_by(COLUMNS);
-                    for (group, codes) in groups.zip(codes.as_chunks::<PAIR>().0) {
-                        *group = *codes;
+                    let places = panel.as_chunks_mut::<{ PAIR * COLUMNS }>().0;
+                    for (place, codes) in places.iter_mut().zip(codes.as_chunks::<PAIR>().0) {
+                        place.as_chunks_mut::<PAIR>().0[number % COLUMNS] = *codes;
                     }
                 }
                 round_columns(simd, part(2), pairs, value_panels, value_scales);
