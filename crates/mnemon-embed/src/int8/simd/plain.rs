@@ -136,38 +136,51 @@ impl Simd for Plain {
     #[inline(always)]
     fn product_of_codes(self, left: Left<'_, i8>, panel: &[u8], out: Out<'_>) {
         left.check(panel, &out, Self::ROWS);
-        let panel = panel.as_chunks::<GROUP>().0.as_chunks::<COLUMNS>().0;
-        product(left, panel, out, |code: i8, other: u8| i32::from(code) * i32::from(other));
+        product(left, panel.as_chunks::<GROUP>().0, out, |four| {
+            let four = u32::from_le_bytes(four);
+            // Of a whole number these are shifts, which are done on many at once.
+            [four & 255, four >> 8 & 255, four >> 16 & 255, four >> 24].map(|code| code as i16)
+        });
     }
 
     #[inline(always)]
     fn product_of_words(self, left: Left<'_, i16>, panel: &[i16], out: Out<'_>) {
         left.check(panel, &out, Self::ROWS);
-        let panel = panel.as_chunks::<{ GROUP / 2 }>().0.as_chunks::<COLUMNS>().0;
-        product(left, panel, out, |code: i16, other: i16| i32::from(code) * i32::from(other));
+        product(left, panel.as_chunks::<{ GROUP / 2 }>().0, out, |pair| pair);
     }
 }
 
+/// `split` makes numbers of the codes of a column.
 #[inline(always)]
-fn product<L: Copy, R: Copy, const N: usize>(
+fn product<L: Copy + Into<i16>, R: Copy, const N: usize>(
     left: Left<'_, L>,
-    panel: &[[[R; N]; COLUMNS]],
+    panel: &[[R; N]],
     out: Out<'_>,
-    times: impl Fn(L, R) -> i32,
+    split: impl Fn([R; N]) -> [i16; N],
 ) {
-    let rows = left.codes.chunks(left.stride.max(1)).take(left.rows);
-    for (row, sums) in rows.zip(out.sums.chunks_mut(out.stride.max(1))) {
-        let row = row.get(..left.depth).unwrap_or_default();
-        let mut found = [0i32; COLUMNS];
-        for (codes, columns) in row.as_chunks::<N>().0.iter().zip(panel) {
-            for (sum, others) in found.iter_mut().zip(columns) {
-                for (code, other) in codes.iter().zip(others) {
-                    *sum = sum.wrapping_add(times(*code, *other));
+    let mut sums = [[0i32; COLUMNS]; Plain::ROWS];
+    for (group, columns) in panel.as_chunks::<COLUMNS>().0.iter().enumerate().take(left.depth / N) {
+        let mut parts = [[0i16; COLUMNS]; N];
+        for (column, codes) in columns.iter().enumerate() {
+            for (part, code) in parts.iter_mut().zip(split(*codes)) {
+                part[column] = code;
+            }
+        }
+        let rows = left.codes.chunks(left.stride.max(1)).take(left.rows);
+        for (sums, row) in sums.iter_mut().zip(rows) {
+            let Some(codes) = row.as_chunks::<N>().0.get(group) else { continue };
+            for (part, code) in parts.iter().zip(codes) {
+                let code: i16 = (*code).into();
+                for (sum, other) in sums.iter_mut().zip(part) {
+                    // Products of 16 bits, which every processor has instructions for.
+                    *sum = sum.wrapping_add(i32::from(code) * i32::from(*other));
                 }
             }
         }
-        if let Some(sums) = sums.first_chunk_mut() {
-            *sums = found;
+    }
+    for (row, sums) in out.sums.chunks_mut(out.stride.max(1)).zip(&sums).take(left.rows) {
+        if let Some(row) = row.first_chunk_mut() {
+            *row = *sums;
         }
     }
 }
