@@ -44,6 +44,7 @@ mod text;
 mod tokens;
 mod transformer;
 mod weights;
+mod wordpiece;
 
 pub use checksum::verify;
 pub use device::Device;
