@@ -1,15 +1,21 @@
-//! Quantised vectors: int8 codes and one scale a vector, in chunks that a snapshot shares.
+//! Quantised vectors: int8 codes and one scale a vector.
 
 use std::sync::Arc;
 
 use crate::IndexError;
-use crate::kernel::{Block, DOTS, LANES};
+use crate::kernel::{self, Block, KERNEL, LANES};
+use crate::query::PreparedQuery;
 
 /// Sums of products of codes stay within an `i32` up to this dimension.
 pub(crate) const MAX_DIMENSION: usize = 32_768;
 
 /// Chunks have this many rows: 384 KiB at 384 dimensions, which is what the first write after a snapshot copies.
 const CHUNK_ROWS: usize = 1024;
+
+/// Blocks of one row of `dimension` codes.
+pub(crate) fn width(dimension: usize) -> usize {
+    dimension.div_ceil(LANES).max(1)
+}
 
 /// One vector as int8 codes: `code = round(value * 127 / largest absolute value)`.
 ///
@@ -24,9 +30,8 @@ pub(crate) struct Quantised {
 impl Quantised {
     /// Checks a vector and quantises it. Its length does not matter, only its direction does.
     pub(crate) fn new(dimension: usize, vector: &[f32]) -> Result<Self, IndexError> {
-        check_vector(dimension, vector)?;
-        let largest = vector.iter().fold(0f32, |largest, x| largest.max(x.abs()));
-        let mut blocks = vec![Block([0; LANES]); dimension.div_ceil(LANES)];
+        let largest = check_vector(dimension, vector)?;
+        let mut blocks = vec![Block([0; LANES]); width(dimension)];
         let mut square = 0i32;
         for (code, x) in blocks.iter_mut().flat_map(|block| &mut block.0).zip(vector) {
             // Divided first, because 127 over a subnormal number is infinite. Rounded by hand, because `round` is a call
@@ -39,43 +44,64 @@ impl Quantised {
     }
 }
 
-/// Whether `vector` can be compared with others of `dimension` values.
-pub(crate) fn check_vector(dimension: usize, vector: &[f32]) -> Result<(), IndexError> {
+/// Whether `vector` can be compared with others of `dimension` values; its largest absolute value.
+pub(crate) fn check_vector(dimension: usize, vector: &[f32]) -> Result<f32, IndexError> {
     if vector.len() != dimension {
         return Err(IndexError::Dimension { expected: dimension, got: vector.len() });
     }
     if let Some((position, &value)) = vector.iter().enumerate().find(|(_, x)| !x.is_finite()) {
         return Err(IndexError::NotFinite { position, value });
     }
-    if vector.iter().all(|x| *x == 0.0) {
-        return Err(IndexError::Zero { dimension });
-    }
-    Ok(())
+    let largest = vector.iter().fold(0f32, |largest, x| largest.max(x.abs()));
+    if largest == 0.0 { Err(IndexError::Zero { dimension }) } else { Ok(largest) }
 }
 
-/// Rows of codes by slot. Cloning shares the chunks; a chunk that is shared is copied before it is written to.
+/// Rows of codes by slot: first a base that never changes, then chunks that grow. Cloning shares both; a chunk that is
+/// shared is copied before it is written to.
 #[derive(Debug, Clone)]
 pub(crate) struct Codes {
     /// Blocks a row.
     width: usize,
     len: usize,
+    base: Arc<Chunk>,
     chunks: Vec<Arc<Chunk>>,
 }
 
-#[derive(Debug, Clone)]
-struct Chunk {
-    blocks: Vec<Block>,
-    scales: Vec<f32>,
+/// Rows one after the other.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Chunk {
+    pub(crate) blocks: Vec<Block>,
+    pub(crate) scales: Vec<f32>,
+}
+
+impl Chunk {
+    fn row(&self, width: usize, row: usize) -> Option<(&[Block], f32)> {
+        Some((self.blocks.get(row * width..(row + 1) * width)?, *self.scales.get(row)?))
+    }
+
+    fn memory_bytes(&self) -> usize {
+        self.blocks.capacity() * size_of::<Block>() + self.scales.capacity() * size_of::<f32>()
+    }
 }
 
 impl Codes {
     pub(crate) fn new(dimension: usize) -> Self {
-        Self { width: dimension.div_ceil(LANES).max(1), len: 0, chunks: Vec::new() }
+        Self { width: width(dimension), len: 0, base: Arc::default(), chunks: Vec::new() }
     }
 
-    /// No rows, of the width of `other`.
-    pub(crate) fn empty_like(other: &Self) -> Self {
-        Self { width: other.width, len: 0, chunks: Vec::new() }
+    /// The rows of `base`, of `width` blocks each.
+    pub(crate) fn with_base(width: usize, base: Chunk) -> Self {
+        Self { width, len: base.scales.len(), base: Arc::new(base), chunks: Vec::new() }
+    }
+
+    /// The base alone. The chunks are dropped where nobody shares them.
+    pub(crate) fn base_only(&self) -> Self {
+        Self { width: self.width, len: self.base.scales.len(), base: Arc::clone(&self.base), chunks: Vec::new() }
+    }
+
+    /// No rows, of the same width.
+    pub(crate) fn empty(&self) -> Self {
+        Self { width: self.width, len: 0, base: Arc::default(), chunks: Vec::new() }
     }
 
     /// How many rows there are.
@@ -83,12 +109,27 @@ impl Codes {
         self.len
     }
 
+    /// Blocks a row.
+    pub(crate) fn width(&self) -> usize {
+        self.width
+    }
+
+    /// The rows that lie in one piece of memory, from the first on.
+    pub(crate) fn base(&self) -> &Chunk {
+        &self.base
+    }
+
+    /// All rows in order, in pieces.
+    pub(crate) fn pieces(&self) -> impl Iterator<Item = &Chunk> {
+        std::iter::once(&*self.base).chain(self.chunks.iter().map(|chunk| &**chunk))
+    }
+
     /// Appends a row of `width` blocks.
     pub(crate) fn push(&mut self, blocks: &[Block], scale: f32) {
         debug_assert_eq!(blocks.len(), self.width);
-        if self.len == self.chunks.len() * CHUNK_ROWS {
+        if self.len - self.base.scales.len() == self.chunks.len() * CHUNK_ROWS {
             // The first chunk grows as it fills, so that a small index is small; later ones are allocated whole.
-            let rows = if self.len == 0 { 0 } else { CHUNK_ROWS };
+            let rows = if self.chunks.is_empty() { 0 } else { CHUNK_ROWS };
             let chunk = Chunk { blocks: Vec::with_capacity(rows * self.width), scales: Vec::with_capacity(rows) };
             self.chunks.push(Arc::new(chunk));
         }
@@ -101,43 +142,62 @@ impl Codes {
     }
 
     /// The codes and the scale of the row at `slot`.
+    #[inline]
     pub(crate) fn row(&self, slot: u32) -> Option<(&[Block], f32)> {
         let slot = slot as usize;
-        let chunk = self.chunks.get(slot / CHUNK_ROWS)?;
-        let row = slot % CHUNK_ROWS;
-        Some((chunk.blocks.get(row * self.width..(row + 1) * self.width)?, *chunk.scales.get(row)?))
+        match slot.checked_sub(self.base.scales.len()) {
+            None => self.base.row(self.width, slot),
+            Some(at) => self.chunks.get(at / CHUNK_ROWS)?.row(self.width, at % CHUNK_ROWS),
+        }
     }
 
-    /// Calls `each(slot, similarity)` for the rows `start..end`, in order.
-    pub(crate) fn scan(&self, query: &Quantised, start: u32, end: u32, mut each: impl FnMut(u32, f32)) {
+    /// Calls `each(slot, similarity)` for the rows `start..end`, in order; similarities are coarse.
+    pub(crate) fn scan(&self, query: &PreparedQuery, start: u32, end: u32, mut each: impl FnMut(u32, f32)) {
         const BATCH: usize = 128;
-        let dots = *DOTS;
         let mut products = [0i32; BATCH];
+        let base = self.base.scales.len();
         let (mut at, end) = (start as usize, (end as usize).min(self.len));
         while at < end {
-            let (chunk, row) = (at / CHUNK_ROWS, at % CHUNK_ROWS);
-            let count = BATCH.min(end - at).min(CHUNK_ROWS - row);
-            let Some(chunk) = self.chunks.get(chunk) else { return };
+            let (chunk, row, room) = match at.checked_sub(base) {
+                None => (Some(&self.base), at, base - at),
+                Some(at) => (self.chunks.get(at / CHUNK_ROWS), at % CHUNK_ROWS, CHUNK_ROWS - at % CHUNK_ROWS),
+            };
+            let count = BATCH.min(end - at).min(room);
+            let Some(chunk) = chunk else { return };
             let Some(blocks) = chunk.blocks.get(row * self.width..(row + count) * self.width) else { return };
-            dots(&query.blocks, blocks, &mut products[..count]);
-            for (i, (product, scale)) in products[..count].iter().zip(&chunk.scales[row..]).enumerate() {
-                each((at + i) as u32, *product as f32 * (scale * query.scale));
+            let Some(scales) = chunk.scales.get(row..row + count) else { return };
+            (KERNEL.dots)(query.coarse(), blocks, &mut products);
+            for (i, (product, scale)) in products.iter().zip(scales).enumerate() {
+                each((at + i) as u32, query.coarse_similarity(*product, *scale));
             }
             at += count;
         }
     }
 
+    /// Calls `each(slot, similarity)` for rows anywhere, in the order of `slots`; similarities are fine.
+    pub(crate) fn refine(&self, query: &PreparedQuery, slots: &[u32], mut each: impl FnMut(usize, f32)) {
+        /// Rows that are on their way from memory while one is worked on.
+        const ON_THE_WAY: usize = 4;
+        for at in 0..slots.len() {
+            if let Some((blocks, _)) = slots.get(at + ON_THE_WAY).and_then(|slot| self.row(*slot)) {
+                kernel::prefetch(blocks);
+            }
+            if let Some(row) = slots.get(at).and_then(|slot| self.row(*slot)) {
+                each(at, query.similarity(row));
+            }
+        }
+    }
+
     /// Bytes of codes and scales.
     pub(crate) fn memory_bytes(&self) -> usize {
-        let chunk = |chunk: &Arc<Chunk>| chunk.blocks.capacity() * size_of::<Block>() + chunk.scales.capacity() * 4;
-        self.chunks.iter().map(chunk).sum()
+        self.pieces().map(Chunk::memory_bytes).sum()
     }
 }
 
 /// The cosine of two rows.
 pub(crate) fn similarity(a: (&[Block], f32), b: (&[Block], f32)) -> f32 {
     let mut product = [0i32];
-    (*DOTS)(a.0, b.0, &mut product);
+    (KERNEL.dots)(a.0, b.0, &mut product);
     product[0] as f32 * (a.1 * b.1)
 }
 
@@ -163,38 +223,58 @@ mod tests {
 
     #[test]
     fn a_snapshot_does_not_see_later_rows() {
-        let mut codes = Codes::new(70);
         let row = |x| [Block([x; LANES]); 2];
-        for i in 0..CHUNK_ROWS + 10 {
-            codes.push(&row((i % 100) as i8), i as f32);
-        }
-        let snapshot = codes.clone();
-        codes.push(&row(5), -1.0);
-        assert_eq!(snapshot.len(), CHUNK_ROWS + 10);
-        assert_eq!(snapshot.row(CHUNK_ROWS as u32 + 10), None);
-        assert_eq!(codes.row(CHUNK_ROWS as u32 + 10), Some((&row(5)[..], -1.0)));
-        for i in [0, 1, CHUNK_ROWS - 1, CHUNK_ROWS, CHUNK_ROWS + 9] {
-            assert_eq!(snapshot.row(i as u32), Some((&row((i % 100) as i8)[..], i as f32)));
-            assert_eq!(snapshot.row(i as u32), codes.row(i as u32));
+        for base in [0, 1, 700] {
+            let blocks = (0..base).flat_map(|_| row(-1)).collect();
+            let mut codes = Codes::with_base(2, Chunk { blocks, scales: vec![-5.0; base] });
+            for i in 0..CHUNK_ROWS + 10 {
+                codes.push(&row((i % 100) as i8), i as f32);
+            }
+            let snapshot = codes.clone();
+            codes.push(&row(5), -1.0);
+            let at = |i| (base + i) as u32;
+            assert_eq!(snapshot.len(), base + CHUNK_ROWS + 10);
+            assert_eq!(snapshot.row(at(CHUNK_ROWS + 10)), None);
+            assert_eq!(codes.row(at(CHUNK_ROWS + 10)), Some((&row(5)[..], -1.0)));
+            assert_eq!(codes.row(at(0).wrapping_sub(1)).is_some(), base > 0);
+            for i in [0, 1, CHUNK_ROWS - 1, CHUNK_ROWS, CHUNK_ROWS + 9] {
+                assert_eq!(snapshot.row(at(i)), Some((&row((i % 100) as i8)[..], i as f32)));
+                assert_eq!(snapshot.row(at(i)), codes.row(at(i)));
+            }
         }
     }
 
     #[test]
     fn a_scan_of_any_range_gives_what_single_rows_give() {
+        let vector = |i: u32| [(i as f32).sin(), (i as f32).cos(), 0.3];
         let mut codes = Codes::new(3);
-        let vector = |i: u32| Quantised::new(3, &[(i as f32).sin(), (i as f32).cos(), 0.3]).unwrap();
-        for i in 0..2500 {
-            let row = vector(i);
-            codes.push(&row.blocks, row.scale);
-        }
-        let query = vector(7);
-        for (start, end) in [(0, 0), (0, 1), (5, 4), (1000, 1100), (0, 2500), (2400, 9999), (3000, 3001)] {
-            let mut seen = Vec::new();
-            codes.scan(&query, start, end, |slot, similarity| seen.push((slot, similarity)));
-            let expected: Vec<(u32, f32)> = (start..end.min(2500))
-                .map(|slot| (slot, similarity(codes.row(slot).unwrap(), (&query.blocks, query.scale))))
-                .collect();
-            assert_eq!(seen, expected);
+        for base in [0, 300] {
+            let mut chunk = Chunk::default();
+            for i in 0..2500 {
+                let row = Quantised::new(3, &vector(i)).unwrap();
+                if i < base {
+                    chunk.blocks.extend(row.blocks);
+                    chunk.scales.push(row.scale);
+                    codes = Codes::with_base(1, chunk.clone());
+                } else {
+                    codes.push(&row.blocks, row.scale);
+                }
+            }
+            let query = PreparedQuery::new(3, &vector(7)).unwrap();
+            for (start, end) in [(0, 0), (0, 1), (5, 4), (290, 310), (1000, 1100), (0, 2500), (2400, 9999), (3000, 3001)] {
+                let mut seen = Vec::new();
+                codes.scan(&query, start, end, |slot, similarity| seen.push((slot, similarity)));
+                let slots: Vec<u32> = (start..end.min(2500)).collect();
+                let mut fine = Vec::new();
+                codes.refine(&query, &slots, |at, similarity| fine.push((slots[at], similarity)));
+                assert_eq!(seen.iter().map(|s| s.0).collect::<Vec<_>>(), slots);
+                assert_eq!(fine.iter().map(|s| s.0).collect::<Vec<_>>(), slots);
+                for ((slot, coarse), (_, fine)) in seen.into_iter().zip(fine) {
+                    assert!((coarse - fine).abs() < 0.01);
+                    assert_eq!(fine, query.similarity(codes.row(slot).unwrap()));
+                }
+            }
+            codes = codes.empty();
         }
     }
 }

@@ -32,11 +32,14 @@
 //! # Ok::<(), mnemon_index::IndexError>(())
 //! ```
 
+mod bits;
 mod codes;
 mod error;
 mod graph;
+mod ids;
 mod index;
 mod kernel;
+mod query;
 mod rerank;
 mod rows;
 mod search;
@@ -46,6 +49,8 @@ mod top;
 pub use error::IndexError;
 pub use graph::{Graph, GraphJob, GraphParams};
 pub use index::{IndexStats, VectorIndex};
+pub use kernel::kernel_name;
+pub use query::PreparedQuery;
 pub use rerank::{oversample, rerank};
 pub use search::{Method, Search};
 pub use terms::{TermHit, TermIndex};

@@ -20,16 +20,30 @@ impl Candidate {
     }
 }
 
-/// Keeps the `k` best of the candidates pushed into it.
+/// A row on its way to become a [`Candidate`].
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) struct Near {
+    pub(crate) similarity: f32,
+    pub(crate) id: i64,
+    pub(crate) slot: u32,
+}
+
+impl Near {
+    fn rank(&self, other: &Self) -> Ordering {
+        other.similarity.total_cmp(&self.similarity).then(self.id.cmp(&other.id))
+    }
+}
+
+/// Keeps the `k` best of the rows pushed into it.
 pub(crate) struct Top {
     k: usize,
     /// The worst of those kept is on top.
     heap: BinaryHeap<Ranked>,
-    /// A candidate below this similarity cannot enter any more.
+    /// A row below this similarity cannot enter any more.
     floor: f32,
 }
 
-struct Ranked(Candidate);
+struct Ranked(Near);
 
 impl Top {
     /// `expected` bounds what is allocated at once, for the case that `k` is far above the number of rows.
@@ -41,22 +55,22 @@ impl Top {
         }
     }
 
-    /// Whether a candidate of this similarity could be among the best: cheap, to ask before anything else.
+    /// Whether a row of this similarity could be among the best: cheap, to ask before anything else.
     #[inline]
     pub(crate) fn admits(&self, similarity: f32) -> bool {
         similarity >= self.floor
     }
 
-    pub(crate) fn push(&mut self, candidate: Candidate) {
+    pub(crate) fn push(&mut self, near: Near) {
         if self.k == 0 {
             return;
         }
         if self.heap.len() < self.k {
-            self.heap.push(Ranked(candidate));
+            self.heap.push(Ranked(near));
         } else if let Some(mut worst) = self.heap.peek_mut()
-            && candidate.rank(&worst.0) == Ordering::Less
+            && near.rank(&worst.0) == Ordering::Less
         {
-            *worst = Ranked(candidate);
+            *worst = Ranked(near);
         }
         if self.heap.len() == self.k
             && let Some(worst) = self.heap.peek()
@@ -65,12 +79,9 @@ impl Top {
         }
     }
 
-    /// The best, best first. Rounding can put a cosine a little outside of -1 to 1; here it is put back.
-    pub(crate) fn into_sorted(self) -> Vec<Candidate> {
-        let clamp = |Ranked(c): Ranked| Candidate { similarity: c.similarity.clamp(-1.0, 1.0), ..c };
-        let mut sorted: Vec<Candidate> = self.heap.into_iter().map(clamp).collect();
-        sorted.sort_unstable_by(Candidate::rank);
-        sorted
+    /// The best, in no order.
+    pub(crate) fn into_rows(self) -> Vec<Near> {
+        self.heap.into_iter().map(|Ranked(near)| near).collect()
     }
 }
 
@@ -104,17 +115,20 @@ mod tests {
         #[test]
         fn the_best_are_those_of_a_full_sort(scores in proptest::collection::vec(-3i8..=3, 0..60), k in 0usize..70) {
             let all = scores.iter().enumerate();
-            let mut all: Vec<_> = all.map(|(i, s)| Candidate { id: i as i64, similarity: f32::from(*s) / 4.0 }).collect();
+            let near = |(i, s): (usize, &i8)| Near { id: i as i64, similarity: f32::from(*s) / 4.0, slot: i as u32 };
+            let mut all: Vec<Near> = all.map(near).collect();
             let mut top = Top::new(k, 8);
-            for candidate in all.iter().rev() {
-                let expected_to_enter = top.admits(candidate.similarity);
+            for near in all.iter().rev() {
+                let expected_to_enter = top.admits(near.similarity);
                 if expected_to_enter {
-                    top.push(*candidate);
+                    top.push(*near);
                 }
             }
-            all.sort_by(Candidate::rank);
+            all.sort_by(Near::rank);
             all.truncate(k);
-            prop_assert_eq!(top.into_sorted(), all);
+            let mut best = top.into_rows();
+            best.sort_by(Near::rank);
+            prop_assert_eq!(best, all);
         }
     }
 }

@@ -104,17 +104,30 @@ fn filters_deletions_and_later_rows_are_seen_through_the_graph() {
 }
 
 #[test]
-fn compaction_keeps_the_graph() {
-    let vectors = realistic(13, 3_050, DIMENSION);
-    let (base, queries) = vectors.split_at(3_000);
-    let mut index = index_of(base);
+fn compaction_keeps_the_graph_and_half_a_small_graph_is_dropped() {
+    let vectors = realistic(13, 6_050, DIMENSION);
+    let (base, queries) = vectors.split_at(6_000);
+    let mut index = index_of(&base[..3_000]);
     build(&mut index, GraphParams { ef_construction: 60, ..PARAMS });
-    let before = index.stats();
-    (0..1_600).for_each(|id| assert!(index.remove(id)));
-    let after = index.stats();
-    assert!(after.dead < 200, "{after:?}");
-    assert!(before.in_graph > 2_990 && after.in_graph > 1_390 && after.in_graph <= 1_400, "{before:?} {after:?}");
+    let in_graph = index.stats().in_graph;
+    assert!(in_graph > 2_990);
+    for (id, vector) in (3_000..).zip(&base[3_000..]) {
+        index.insert(id, (id % 4) as u32, vector).unwrap();
+    }
+    (3_000..5_500).for_each(|id| assert!(index.remove(id)));
+    let stats = index.stats();
+    assert!(stats.dead < 1_100 && stats.in_graph == in_graph, "{stats:?}");
     assert!(recall(&index, queries, |q| Search::new(q, 10)) > 0.99);
+
+    (0..1_400).for_each(|id| assert!(index.remove(id)));
+    let stats = index.stats();
+    assert!(stats.in_graph > 1_590 && stats.dead > 1_390, "{stats:?}");
+    assert!(recall(&index, queries, |q| Search::new(q, 10)) > 0.99);
+
+    (1_400..1_600).for_each(|id| assert!(index.remove(id)));
+    let stats = index.stats();
+    assert!(stats.in_graph == 0 && stats.dead <= 100 && stats.rows == 1_900, "{stats:?}");
+    assert_eq!(recall(&index, queries, |q| Search::new(q, 10)), 1.0);
     index.clear();
     assert_eq!(index.stats().in_graph + index.stats().dead + index.len(), 0);
     assert!(index.stats().memory_bytes < 1_000);
