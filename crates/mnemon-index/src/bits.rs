@@ -16,7 +16,18 @@ impl Bits {
     /// From 64 numbers a word; those from `len` on do not count.
     pub(crate) fn from_words(mut words: Vec<u64>, len: usize) -> Self {
         words.resize(len.div_ceil(64), 0);
-        Self { words, len }
+        let mut bits = Self { words, len };
+        bits.mask();
+        bits
+    }
+
+    pub(crate) fn into_words(self) -> Vec<u64> {
+        self.words
+    }
+
+    /// How many numbers are in the set.
+    pub(crate) fn count(&self) -> usize {
+        self.words.iter().map(|word| word.count_ones() as usize).sum()
     }
 
     pub(crate) fn words(&self) -> &[u64] {
@@ -37,11 +48,16 @@ impl Bits {
         if len < self.len {
             self.words.truncate(len.div_ceil(64));
             self.len = len;
-            if let Some(last) = self.words.last_mut()
-                && !len.is_multiple_of(64)
-            {
-                *last &= (1 << (len % 64)) - 1;
-            }
+            self.mask();
+        }
+    }
+
+    /// Takes out what lies behind the end in the last word.
+    fn mask(&mut self) {
+        if let Some(last) = self.words.last_mut()
+            && !self.len.is_multiple_of(64)
+        {
+            *last &= (1 << (self.len % 64)) - 1;
         }
     }
 
@@ -95,6 +111,8 @@ mod tests {
             expected.resize(310, false);
             prop_assert_eq!(has(&bits), expected.clone());
             prop_assert_eq!(Bits::from_words(bits.words().to_vec(), members.len()), bits.clone());
+            prop_assert_eq!(bits.count(), members.iter().filter(|m| **m).count());
+            prop_assert_eq!(Bits::from_words(vec![u64::MAX; 5], cut).count(), cut);
             expected[cut..].fill(false);
             bits.truncate(cut);
             prop_assert_eq!(has(&bits), expected);

@@ -261,7 +261,9 @@ mod tests {
                 }
             }
             let query = PreparedQuery::new(3, &vector(7)).unwrap();
-            for (start, end) in [(0, 0), (0, 1), (5, 4), (290, 310), (1000, 1100), (0, 2500), (2400, 9999), (3000, 3001)] {
+            for (start, end) in
+                [(0, 0), (0, 1), (5, 4), (290, 310), (1000, 1100), (0, 2500), (2400, 9999), (3000, 3001)]
+            {
                 let mut seen = Vec::new();
                 codes.scan(&query, start, end, |slot, similarity| seen.push((slot, similarity)));
                 let slots: Vec<u32> = (start..end.min(2500)).collect();

@@ -44,6 +44,20 @@ pub enum IndexError {
         /// How many vectors an index can hold, deleted ones that are not compacted yet included.
         max: usize,
     },
+    /// What was saved is not a whole index, or not as it was.
+    #[error("expected a saved index with {expected}")]
+    Damaged {
+        /// What is missing.
+        expected: &'static str,
+    },
+    /// An index was saved by another version.
+    #[error("expected a saved index of format {expected}, got format {got}")]
+    Format {
+        /// The format of this version.
+        expected: u32,
+        /// The format of what was saved.
+        got: u32,
+    },
     /// A vector that the caller fetched for an id cannot be compared.
     #[error("expected a valid vector for id {id}")]
     Fetched {

@@ -6,6 +6,7 @@ use crate::bits::Bits;
 use crate::codes::{Codes, MAX_DIMENSION, Quantised, similarity};
 use crate::error::check_range;
 use crate::graph::{Graph, GraphJob, GraphParams, Numbering, Pool, Web};
+use crate::parts::{Parts, PartsReader};
 use crate::query::PreparedQuery;
 use crate::rows::{Chosen, Columns, Rows};
 use crate::search::Search;
@@ -284,7 +285,8 @@ impl VectorIndex {
         columns.sort();
         let mut rows = Rows::from_columns(codes, columns);
         for (slot, id) in self.rows.live_slots().filter(|(slot, _)| !moved.has(*slot)) {
-            if let (Some((blocks, scale)), Some((_, partition))) = (self.rows.codes().row(slot), self.rows.known(slot)) {
+            if let (Some((blocks, scale)), Some((_, partition))) = (self.rows.codes().row(slot), self.rows.known(slot))
+            {
                 rows.push(id, partition, blocks, scale)?;
             }
         }
@@ -297,6 +299,35 @@ impl VectorIndex {
     /// Drops the graph: from now on every search scans.
     pub fn forget_graph(&mut self) {
         self.graph = None;
+    }
+
+    /// The whole index as bytes, the graph included, in parts of about 4 MiB: the same again with [`Self::from_parts`].
+    /// Takes about 0.1 µs a row.
+    #[must_use]
+    pub fn to_parts(&self) -> Parts<'_> {
+        Parts::new(self.dimension, &self.rows, self.graph.as_ref().map(|installed| &installed.web))
+    }
+
+    /// The index that was saved with [`Self::to_parts`], from all of its parts in order. Takes about 0.2 µs a row: what is
+    /// read is copied, and checked so far that no search can go wrong. [`PartsReader`] takes the parts one by one.
+    ///
+    /// # Errors
+    /// When the parts are not all of one saved index, as they were, in the format of this version.
+    pub fn from_parts<P: AsRef<[u8]>>(parts: impl IntoIterator<Item = P>) -> Result<Self, IndexError> {
+        let mut reader = PartsReader::new();
+        parts.into_iter().try_for_each(|part| reader.push(part.as_ref()))?;
+        reader.finish()
+    }
+
+    /// From what was read. The rows of the graph are the base of `rows`, and the first slots.
+    pub(crate) fn restored(dimension: usize, rows: Rows, web: Option<Web>) -> Self {
+        let installed = |web: Web| {
+            let covered = web.covered();
+            let live = rows.live_slots().take_while(|(slot, _)| (*slot as usize) < covered).count();
+            Installed { web, gone: covered - live }
+        };
+        let graph = web.map(installed);
+        Self { dimension, rows, numbering: Numbering::new(), graph }
     }
 
     /// Counts and memory.

@@ -25,6 +25,8 @@ enum Step {
     /// Begins a graph, which is installed at the next `Graph` or at the end.
     Snapshot,
     Clear,
+    /// Saves the index and goes on with what is read again.
+    Save,
     Search {
         vector: usize,
         k: usize,
@@ -44,6 +46,7 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
         2 => Just(Step::Graph),
         2 => Just(Step::Snapshot),
         1 => Just(Step::Clear),
+        2 => Just(Step::Save),
         20 => (0usize..80, 0usize..20, partitions, 1i64..4, method).prop_map(|(vector, k, partitions, divisor, method)| {
             Step::Search { vector, k, partitions, divisor, method }
         }),
@@ -89,6 +92,13 @@ proptest! {
                     index.clear();
                     model.clear();
                 }
+                Step::Save => {
+                    let before = index.stats();
+                    index = VectorIndex::from_parts(index.to_parts()).unwrap();
+                    let after = index.stats();
+                    // An empty graph is not saved.
+                    prop_assert_eq!((before.rows, before.dead, before.in_graph), (after.rows, after.dead, after.in_graph));
+                }
                 Step::Search { vector, k, partitions, divisor, method } => {
                     let allowed = |id: i64| id % divisor == 0;
                     let search = Search {
@@ -99,6 +109,8 @@ proptest! {
                     };
                     let found = index.search(&search).unwrap();
                     prop_assert!(found.is_sorted_by(|a, b| a.rank(b).is_lt()));
+                    let alone = index.similarities(&vectors[vector], found.iter().map(|c| c.id)).unwrap();
+                    prop_assert!(found.iter().map(|c| Some(c.similarity)).eq(alone));
                     for candidate in &found {
                         let (partition, stored) = model[&candidate.id];
                         prop_assert!(allowed(candidate.id));
@@ -119,6 +131,9 @@ proptest! {
             prop_assert_eq!(index.len(), model.len());
             prop_assert_eq!(index.is_empty(), model.is_empty());
             prop_assert!((0..IDS).all(|id| index.contains(id) == model.contains_key(&id)));
+            let between = model.get(&3).zip(model.get(&4)).map(|(a, b)| dot(&vectors[a.1], &vectors[b.1]));
+            prop_assert_eq!(index.between(3, 4).is_some(), between.is_some());
+            prop_assert!(index.between(3, 4).zip(between).is_none_or(|(found, expected)| (found - expected).abs() < 0.02));
             prop_assert!(index.stats().in_graph <= index.len());
         }
     }

@@ -7,12 +7,9 @@
 use hnsw_rs::prelude::{Distance, Hnsw};
 use rayon::prelude::*;
 
-use super::GraphParams;
+use super::params::{GraphParams, MAX_LAYERS};
 use crate::codes::similarity;
 use crate::kernel::Block;
-
-/// The most layers that hnsw_rs can have. Another number breaks its files, and fewer gain nothing.
-const MAX_LAYER: usize = 16;
 
 /// Nodes inserted one after the other before parallel insertion begins. Threads that start on an empty graph do not see
 /// each other's nodes and leave some of them without a way in.
@@ -49,7 +46,7 @@ pub(super) fn build(nodes: &[(&[Block], f32)], params: &GraphParams) -> Neighbou
     if count == 0 {
         return Neighbourhood::default();
     }
-    let graph = Hnsw::new(params.m, count, MAX_LAYER, params.ef_construction, Cosine { nodes });
+    let graph = Hnsw::new(params.m, count, MAX_LAYERS, params.ef_construction, Cosine { nodes });
     let insert = |node: u32| graph.insert_slice((&[node], node as usize));
     let alone = if params.parallel { count.min(SEED_NODES) } else { count };
     (0..alone as u32).for_each(insert);

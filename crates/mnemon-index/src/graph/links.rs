@@ -71,7 +71,8 @@ impl Links {
     /// each other in memory.
     pub(super) fn new(neighbourhood: &Neighbourhood) -> (Self, Vec<u32>) {
         let count = neighbourhood.layers.len();
-        let list = |node: u32, layer: usize| neighbourhood.layers.get(node as usize).and_then(|layers| layers.get(layer));
+        let list =
+            |node: u32, layer: usize| neighbourhood.layers.get(node as usize).and_then(|layers| layers.get(layer));
         let mut met = Bits::none(count);
         let mut order: Vec<u32> = neighbourhood.entry.into_iter().filter(|entry| met.enter(*entry)).collect();
         let mut at = 0;

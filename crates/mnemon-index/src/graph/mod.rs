@@ -14,6 +14,7 @@ use crate::codes::{Chunk, Codes};
 
 pub(crate) use links::{Layer, Links, Lists, NOBODY};
 pub use params::GraphParams;
+pub(crate) use params::{MAX_LAYERS, MAX_ROOM};
 pub(crate) use pool::Pool;
 
 /// A snapshot of an index, ready to become a graph. Made by [`VectorIndex::graph_job`](crate::VectorIndex::graph_job).

@@ -3,6 +3,15 @@
 use crate::IndexError;
 use crate::error::check_range;
 
+/// The most layers that hnsw_rs can have. Another number breaks its files, and fewer gain nothing.
+pub(crate) const MAX_LAYERS: usize = 16;
+
+/// The largest [`GraphParams::m`].
+const MAX_M: usize = 64;
+
+/// The most neighbours that a node can have in one layer.
+pub(crate) const MAX_ROOM: usize = 2 * MAX_M;
+
 /// The parameters of a graph (Malkov and Yashunin, "Efficient and robust approximate nearest neighbor search using
 /// Hierarchical Navigable Small World graphs", 2016).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -26,7 +35,7 @@ impl Default for GraphParams {
 impl GraphParams {
     /// Refuses what hnsw_rs answers with an exit or a graph in which little can be found.
     pub(crate) fn check(&self) -> Result<(), IndexError> {
-        check_range("m", self.m, 2, 64)?;
+        check_range("m", self.m, 2, MAX_M)?;
         check_range("ef_construction", self.ef_construction, self.m, 2000)?;
         check_range("ef_search", self.ef_search, 1, 4096)
     }

@@ -37,11 +37,14 @@ pub(crate) struct Kernel {
     pub(crate) name: &'static str,
     /// Writes the inner product of the query with each of the rows to `out`. Where there are fewer rows than places in
     /// `out`, the rest of it stays as it is.
-    pub(crate) dots: fn(query: &[Block], rows: &[Block], out: &mut [i32]),
+    pub(crate) dots: Dots,
     /// Writes the inner product of the query with the row of each number in `picked` to `out`, and 0 for a number that
     /// is no row.
-    pub(crate) gather: fn(query: &[Block], rows: &[Block], picked: &[u32], out: &mut [i32]),
+    pub(crate) gather: Gather,
 }
+
+type Dots = fn(query: &[Block], rows: &[Block], out: &mut [i32]);
+type Gather = fn(query: &[Block], rows: &[Block], picked: &[u32], out: &mut [i32]);
 
 /// The kernel that is used: the fastest that this processor can run, or the one that is forced.
 pub(crate) static KERNEL: LazyLock<Kernel> = LazyLock::new(|| {

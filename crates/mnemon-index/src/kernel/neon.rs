@@ -25,7 +25,10 @@ pub(super) fn prefetch_line(address: *const i8) {
 
 row_loops!(
     #[target_feature(enable = "neon,dotprod")]
-    neon_begin, neon_product, neon_dots, neon_gather
+    neon_begin,
+    neon_product,
+    neon_dots,
+    neon_gather
 );
 
 #[target_feature(enable = "neon,dotprod")]

@@ -48,7 +48,10 @@ pub(super) fn prefetch_line(address: *const i8) {
 
 row_loops!(
     #[target_feature(enable = "avx512f,avx512bw,avx512vnni")]
-    avx512_begin, avx512_product, avx512_dots, avx512_gather
+    avx512_begin,
+    avx512_product,
+    avx512_dots,
+    avx512_gather
 );
 
 #[target_feature(enable = "avx512f,avx512bw,avx512vnni")]
@@ -78,7 +81,10 @@ fn whole(block: &Block) -> __m512i {
 
 row_loops!(
     #[target_feature(enable = "avx2,avxvnni")]
-    avx_vnni_begin, avx_vnni_product, avx_vnni_dots, avx_vnni_gather
+    avx_vnni_begin,
+    avx_vnni_product,
+    avx_vnni_dots,
+    avx_vnni_gather
 );
 
 #[target_feature(enable = "avx2,avxvnni")]
@@ -104,7 +110,10 @@ fn avx_vnni_product(query: &[Block], row: &[Block], begin: __m256i) -> i32 {
 
 row_loops!(
     #[target_feature(enable = "avx2")]
-    avx2_begin, avx2_product, avx2_dots, avx2_gather
+    avx2_begin,
+    avx2_product,
+    avx2_dots,
+    avx2_gather
 );
 
 #[target_feature(enable = "avx2")]
