@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use crate::IndexError;
 use crate::kernel::{self, Block, KERNEL, LANES};
-use crate::query::PreparedQuery;
+use crate::query::{Coarse, PreparedQuery};
 
 /// Sums of products of codes stay within an `i32` up to this dimension.
 pub(crate) const MAX_DIMENSION: usize = 32_768;
@@ -75,7 +75,22 @@ pub(crate) struct Chunk {
 }
 
 impl Chunk {
-    fn row(&self, width: usize, row: usize) -> Option<(&[Block], f32)> {
+    /// Room for `rows` rows of `width` blocks.
+    pub(crate) fn with_capacity(rows: usize, width: usize) -> Self {
+        Self { blocks: Vec::with_capacity(rows * width), scales: Vec::with_capacity(rows) }
+    }
+
+    pub(crate) fn push(&mut self, blocks: &[Block], scale: f32) {
+        self.blocks.extend_from_slice(blocks);
+        self.scales.push(scale);
+    }
+
+    /// How many rows there are.
+    pub(crate) fn len(&self) -> usize {
+        self.scales.len()
+    }
+
+    pub(crate) fn row(&self, width: usize, row: usize) -> Option<(&[Block], f32)> {
         Some((self.blocks.get(row * width..(row + 1) * width)?, *self.scales.get(row)?))
     }
 
@@ -91,12 +106,12 @@ impl Codes {
 
     /// The rows of `base`, of `width` blocks each.
     pub(crate) fn with_base(width: usize, base: Chunk) -> Self {
-        Self { width, len: base.scales.len(), base: Arc::new(base), chunks: Vec::new() }
+        Self { width, len: base.len(), base: Arc::new(base), chunks: Vec::new() }
     }
 
     /// The base alone. The chunks are dropped where nobody shares them.
     pub(crate) fn base_only(&self) -> Self {
-        Self { width: self.width, len: self.base.scales.len(), base: Arc::clone(&self.base), chunks: Vec::new() }
+        Self { width: self.width, len: self.base.len(), base: Arc::clone(&self.base), chunks: Vec::new() }
     }
 
     /// No rows, of the same width.
@@ -127,16 +142,13 @@ impl Codes {
     /// Appends a row of `width` blocks.
     pub(crate) fn push(&mut self, blocks: &[Block], scale: f32) {
         debug_assert_eq!(blocks.len(), self.width);
-        if self.len - self.base.scales.len() == self.chunks.len() * CHUNK_ROWS {
+        if self.len - self.base.len() == self.chunks.len() * CHUNK_ROWS {
             // The first chunk grows as it fills, so that a small index is small; later ones are allocated whole.
             let rows = if self.chunks.is_empty() { 0 } else { CHUNK_ROWS };
-            let chunk = Chunk { blocks: Vec::with_capacity(rows * self.width), scales: Vec::with_capacity(rows) };
-            self.chunks.push(Arc::new(chunk));
+            self.chunks.push(Arc::new(Chunk::with_capacity(rows, self.width)));
         }
         if let Some(chunk) = self.chunks.last_mut() {
-            let chunk = Arc::make_mut(chunk);
-            chunk.blocks.extend_from_slice(blocks);
-            chunk.scales.push(scale);
+            Arc::make_mut(chunk).push(blocks, scale);
             self.len += 1;
         }
     }
@@ -145,17 +157,17 @@ impl Codes {
     #[inline]
     pub(crate) fn row(&self, slot: u32) -> Option<(&[Block], f32)> {
         let slot = slot as usize;
-        match slot.checked_sub(self.base.scales.len()) {
+        match slot.checked_sub(self.base.len()) {
             None => self.base.row(self.width, slot),
             Some(at) => self.chunks.get(at / CHUNK_ROWS)?.row(self.width, at % CHUNK_ROWS),
         }
     }
 
-    /// Calls `each(slot, similarity)` for the rows `start..end`, in order; similarities are coarse.
-    pub(crate) fn scan(&self, query: &PreparedQuery, start: u32, end: u32, mut each: impl FnMut(u32, f32)) {
+    /// Calls `each(slot, similarity)` for the rows `start..end`, in order.
+    pub(crate) fn scan(&self, query: Coarse<'_>, start: u32, end: u32, mut each: impl FnMut(u32, f32)) {
         const BATCH: usize = 128;
         let mut products = [0i32; BATCH];
-        let base = self.base.scales.len();
+        let base = self.base.len();
         let (mut at, end) = (start as usize, (end as usize).min(self.len));
         while at < end {
             let (chunk, row, room) = match at.checked_sub(base) {
@@ -166,9 +178,9 @@ impl Codes {
             let Some(chunk) = chunk else { return };
             let Some(blocks) = chunk.blocks.get(row * self.width..(row + count) * self.width) else { return };
             let Some(scales) = chunk.scales.get(row..row + count) else { return };
-            (KERNEL.dots)(query.coarse(), blocks, &mut products);
+            (KERNEL.dots)(query.blocks, blocks, &mut products);
             for (i, (product, scale)) in products.iter().zip(scales).enumerate() {
-                each((at + i) as u32, query.coarse_similarity(*product, *scale));
+                each((at + i) as u32, query.similarity(*product, *scale));
             }
             at += count;
         }
@@ -265,7 +277,7 @@ mod tests {
                 [(0, 0), (0, 1), (5, 4), (290, 310), (1000, 1100), (0, 2500), (2400, 9999), (3000, 3001)]
             {
                 let mut seen = Vec::new();
-                codes.scan(&query, start, end, |slot, similarity| seen.push((slot, similarity)));
+                codes.scan(query.coarse(), start, end, |slot, similarity| seen.push((slot, similarity)));
                 let slots: Vec<u32> = (start..end.min(2500)).collect();
                 let mut fine = Vec::new();
                 codes.refine(&query, &slots, |at, similarity| fine.push((slots[at], similarity)));

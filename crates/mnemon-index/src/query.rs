@@ -22,6 +22,21 @@ pub struct PreparedQuery {
     fine_scale: f32,
 }
 
+/// A vector as int8 codes, to search with: the upper half of a query, or a row.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Coarse<'a> {
+    pub(crate) blocks: &'a [Block],
+    pub(crate) scale: f32,
+}
+
+impl Coarse<'_> {
+    /// The cosine with a row, from their inner product and the scale of the row.
+    #[inline]
+    pub(crate) fn similarity(&self, product: i32, scale: f32) -> f32 {
+        product as f32 * (scale * self.scale)
+    }
+}
+
 impl PreparedQuery {
     /// Checks a vector and prepares it. Its length does not matter, only its direction does.
     ///
@@ -51,15 +66,9 @@ impl PreparedQuery {
         self.dimension
     }
 
-    /// The upper half, to multiply rows with.
-    pub(crate) fn coarse(&self) -> &[Block] {
-        &self.high
-    }
-
-    /// The cosine of the upper half and a row, from their inner product and the scale of the row.
-    #[inline]
-    pub(crate) fn coarse_similarity(&self, product: i32, scale: f32) -> f32 {
-        product as f32 * (scale * self.coarse_scale)
+    /// The upper half.
+    pub(crate) fn coarse(&self) -> Coarse<'_> {
+        Coarse { blocks: &self.high, scale: self.coarse_scale }
     }
 
     /// The cosine of the query and a row. Rounding can put it a little outside of -1 to 1.

@@ -7,7 +7,7 @@ use crate::bits::Bits;
 use crate::codes::Codes;
 use crate::ids::Ids;
 use crate::kernel::Block;
-use crate::query::PreparedQuery;
+use crate::query::Coarse;
 use crate::top::{Near, Top};
 
 /// Dead slots are taken out when they are at least this many and at least half of all that can be: each insertion then
@@ -287,7 +287,7 @@ impl Rows {
     /// Pushes the live rows chosen, `eligible` of them, of which `allowed` holds.
     pub(crate) fn scan(
         &self,
-        query: &PreparedQuery,
+        query: Coarse<'_>,
         chosen: &Chosen<'_>,
         eligible: usize,
         allowed: impl Fn(i64) -> bool,
@@ -306,7 +306,7 @@ impl Rows {
     pub(crate) fn scan_from(
         &self,
         first: u32,
-        query: &PreparedQuery,
+        query: Coarse<'_>,
         chosen: &Chosen<'_>,
         allowed: impl Fn(i64) -> bool,
         top: &mut Top,
@@ -333,7 +333,7 @@ impl Rows {
     }
 
     /// Calls `each` for ascending slots. Neighbouring slots are one run of memory.
-    fn scan_runs(&self, query: &PreparedQuery, slots: &[u32], mut each: impl FnMut(u32, f32)) {
+    fn scan_runs(&self, query: Coarse<'_>, slots: &[u32], mut each: impl FnMut(u32, f32)) {
         for run in slots.chunk_by(|a, b| a + 1 == *b) {
             if let [first, ..] = run {
                 self.codes.scan(query, *first, first + run.len() as u32, &mut each);

@@ -12,7 +12,7 @@ use realistic::{dot, realistic};
 const DIMENSION: usize = 384;
 
 /// Not parallel, so that the graph is the same every time.
-const PARAMS: GraphParams = GraphParams { m: 16, ef_construction: 200, ef_search: 96, parallel: false };
+const PARAMS: GraphParams = GraphParams { m: 20, ef_construction: 128, ef_search: 96, parallel: false };
 
 fn index_of(vectors: &[Vec<f32>]) -> VectorIndex {
     let mut index = VectorIndex::new(DIMENSION).unwrap();
@@ -131,6 +131,25 @@ fn compaction_keeps_the_graph_and_half_a_small_graph_is_dropped() {
     index.clear();
     assert_eq!(index.stats().in_graph + index.stats().dead + index.len(), 0);
     assert!(index.stats().memory_bytes < 1_000);
+}
+
+/// Groups of vectors that are all but equal, far from each other: the worst case for a graph, which has to keep ways
+/// between groups although every list of neighbours is full of the own group.
+#[test]
+fn tight_groups_are_all_found() {
+    let mut random = realistic::Random::new(29);
+    let centres = realistic(31, 60, DIMENSION);
+    let mut near = |centre: &[f32]| -> Vec<f32> { centre.iter().map(|x| x + 0.0005 * random.normal()).collect() };
+    let base: Vec<Vec<f32>> = (0..6_000).map(|i| near(&centres[i % 60])).collect();
+    let queries: Vec<Vec<f32>> = (0..60).map(|i| near(&centres[i])).collect();
+    let mut index = index_of(&base);
+    build(&mut index, PARAMS);
+    assert!(recall(&index, &queries, |q| Search::new(q, 10)) > 0.98);
+    // Whether another group is found at all.
+    for (group, query) in (0..).zip(&queries) {
+        let found = ids(&index, &Search { method: Method::Graph, ..Search::new(query, 100) });
+        assert!(found.iter().filter(|id| *id % 60 == group).count() >= 95, "{group}");
+    }
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! hnsw_rs behind a wall: it finds out who is whose neighbour, and is dropped.
+//! hnsw_rs behind a wall: it finds out who is whose neighbour, roughly and in all layers, and is dropped.
 //!
 //! What has to be kept from it (version 0.3.5): a distance that is NaN or below zero panics, more than 256 neighbours call
 //! `exit(1)`, iterating over an empty graph panics, and `modify_level_scale`, `dump_layer_info` and the functions for
@@ -8,12 +8,15 @@ use hnsw_rs::prelude::{Distance, Hnsw};
 use rayon::prelude::*;
 
 use super::params::{GraphParams, MAX_LAYERS};
-use crate::codes::similarity;
-use crate::kernel::Block;
+use crate::codes::{Chunk, similarity};
 
 /// Nodes inserted one after the other before parallel insertion begins. Threads that start on an empty graph do not see
 /// each other's nodes and leave some of them without a way in.
 const SEED_NODES: usize = 1000;
+
+/// How many nodes are looked at for a new one. The neighbours are chosen anew afterwards, which makes up for it: ten times
+/// as many take ten times as long and end with the same recall.
+const EFFORT: usize = 24;
 
 /// Who is whose neighbour.
 #[derive(Debug, Default)]
@@ -26,13 +29,14 @@ pub(super) struct Neighbourhood {
 
 /// What hnsw_rs stores for a node is its number: the vectors stay where they are.
 struct Cosine<'a> {
-    nodes: &'a [(&'a [Block], f32)],
+    nodes: &'a Chunk,
+    width: usize,
 }
 
 impl Distance<u32> for Cosine<'_> {
     /// One minus the cosine, never below zero and never NaN: scales are finite and products are integers.
     fn eval(&self, a: &[u32], b: &[u32]) -> f32 {
-        let row = |point: &[u32]| self.nodes.get(*point.first()? as usize).copied();
+        let row = |point: &[u32]| self.nodes.row(self.width, *point.first()? as usize);
         match (row(a), row(b)) {
             (Some(a), Some(b)) => (1.0 - similarity(a, b)).max(0.0),
             _ => 2.0,
@@ -40,13 +44,14 @@ impl Distance<u32> for Cosine<'_> {
     }
 }
 
-/// Builds a graph over `nodes`, no two of which have the same codes.
-pub(super) fn build(nodes: &[(&[Block], f32)], params: &GraphParams) -> Neighbourhood {
+/// Builds a graph over `nodes` of `width` blocks, no two of which have the same codes.
+pub(super) fn build(nodes: &Chunk, width: usize, params: &GraphParams) -> Neighbourhood {
     let count = nodes.len();
     if count == 0 {
         return Neighbourhood::default();
     }
-    let graph = Hnsw::new(params.m, count, MAX_LAYERS, params.ef_construction, Cosine { nodes });
+    let effort = EFFORT.clamp(params.m, params.ef_construction);
+    let graph = Hnsw::new(params.m, count, MAX_LAYERS, effort, Cosine { nodes, width });
     let insert = |node: u32| graph.insert_slice((&[node], node as usize));
     let alone = if params.parallel { count.min(SEED_NODES) } else { count };
     (0..alone as u32).for_each(insert);

@@ -6,6 +6,7 @@ mod builder;
 mod links;
 mod params;
 mod pool;
+mod refine;
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -16,6 +17,10 @@ pub(crate) use links::{Layer, Links, Lists, NOBODY};
 pub use params::GraphParams;
 pub(crate) use params::{MAX_LAYERS, MAX_ROOM};
 pub(crate) use pool::Pool;
+
+/// How often neighbours are chosen anew. At 100,000 sentences and ef 64 the recall@10 is 0.976 without, 0.984 after two
+/// passes and 0.985 after three.
+const PASSES: usize = 2;
 
 /// A snapshot of an index, ready to become a graph. Made by [`VectorIndex::graph_job`](crate::VectorIndex::graph_job).
 ///
@@ -105,47 +110,49 @@ impl GraphJob {
 
     /// Builds the graph.
     ///
-    /// Cost: about 1 ms of one core a row (100,000 rows of 384 dimensions) at the default parameters, and twice the memory
-    /// of the vectors meanwhile, with 3 KB a row beside. With [`GraphParams::parallel`] it runs on the rayon pool of the
+    /// Cost: about 0.5 ms of one core a row (100,000 rows of 384 dimensions) at the default parameters, and meanwhile twice
+    /// the memory of the vectors and 3 KB a row beside. With [`GraphParams::parallel`] it runs on the rayon pool of the
     /// calling thread; without, on the calling thread, and gives the same graph every time.
     #[must_use]
     pub fn build(self) -> Graph {
+        let width = self.codes.width();
         let mut node_of = HashMap::with_capacity(self.rows.len());
-        let mut nodes = Vec::with_capacity(self.rows.len());
-        // The first row of each node, and the rows after it.
+        // The codes and the row of each node, and the rows that have the codes of a node before them.
+        let mut nodes = Chunk::with_capacity(self.rows.len(), width);
         let mut firsts: Vec<(u32, i64)> = Vec::with_capacity(self.rows.len());
         let mut others: Vec<(u32, (u32, i64))> = Vec::new();
         for &(slot, id) in &self.rows {
-            let Some(row) = self.codes.row(slot) else { continue };
-            let new = nodes.len() as u32;
-            let node = *node_of.entry(row.0).or_insert(new);
+            let Some((blocks, scale)) = self.codes.row(slot) else { continue };
+            let new = firsts.len() as u32;
+            let node = *node_of.entry(blocks).or_insert(new);
             if node == new {
-                nodes.push(row);
+                nodes.push(blocks, scale);
                 firsts.push((slot, id));
             } else {
                 others.push((node, (slot, id)));
             }
         }
         drop(node_of);
-        let (links, order) = Links::new(&builder::build(&nodes, &self.params));
-        let mut name = vec![NOBODY; nodes.len()];
+        let mut links = Links::new(&builder::build(&nodes, width, &self.params));
+        for _ in 0..PASSES {
+            links.lowest = refine::refine(&links, &nodes, width, &self.params);
+        }
+        let (links, order) = links.ordered();
+        let mut names = vec![NOBODY; nodes.len()];
         for (new, old) in (0..).zip(&order) {
-            if let Some(name) = name.get_mut(*old as usize) {
+            if let Some(name) = names.get_mut(*old as usize) {
                 *name = new;
             }
         }
-        let rename = |(old, row): (u32, _)| Some((*name.get(old as usize).filter(|new| **new != NOBODY)?, row));
+        let rename = |(old, row): (u32, _)| Some((*names.get(old as usize).filter(|new| **new != NOBODY)?, row));
         let mut others: Vec<(u32, (u32, i64))> = others.into_iter().filter_map(rename).collect();
         others.sort_unstable();
         let mut rows: Vec<(u32, i64)> = order.iter().filter_map(|old| firsts.get(*old as usize).copied()).collect();
         rows.extend(others.iter().map(|(_, row)| row));
-        let mut codes = Chunk {
-            blocks: Vec::with_capacity(rows.len() * self.codes.width()),
-            scales: Vec::with_capacity(rows.len()),
-        };
+        drop(nodes);
+        let mut codes = Chunk::with_capacity(rows.len(), width);
         for (blocks, scale) in rows.iter().filter_map(|(slot, _)| self.codes.row(*slot)) {
-            codes.blocks.extend_from_slice(blocks);
-            codes.scales.push(scale);
+            codes.push(blocks, scale);
         }
         let copies = others.into_iter().map(|(node, _)| node).collect();
         let web = Web { links, copies, ef_search: self.params.ef_search };

@@ -18,7 +18,7 @@ pub(crate) const MAX_ROOM: usize = 2 * MAX_M;
 pub struct GraphParams {
     /// Neighbours of a node in the upper layers; twice as many in the lowest. From 2 to 64.
     pub m: usize,
-    /// How many nodes are looked at to choose the neighbours of a new one. From `m` to 2,000.
+    /// How many nodes are looked at to choose the neighbours of each. From `m` to 2,000.
     pub ef_construction: usize,
     /// How many nodes a search keeps where the request does not say. From 1 to 4,096.
     pub ef_search: usize,
@@ -28,7 +28,7 @@ pub struct GraphParams {
 
 impl Default for GraphParams {
     fn default() -> Self {
-        Self { m: 16, ef_construction: 200, ef_search: 96, parallel: true }
+        Self { m: 20, ef_construction: 128, ef_search: 96, parallel: true }
     }
 }
 
