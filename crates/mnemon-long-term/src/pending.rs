@@ -31,8 +31,10 @@ pub struct Maintenance {
     pub embedded: u64,
     /// Why others could not be.
     pub degraded: Option<Degradation>,
-    /// Whether the graph over the vectors was built anew.
+    /// Whether a graph over vectors was built anew.
     pub graph_built: bool,
+    /// Whether an index was saved, so that the next process opens its scope at once.
+    pub index_saved: bool,
 }
 
 /// Work in progress: what it has come to, and whether to go on.
@@ -98,7 +100,8 @@ impl LongTerm {
     pub fn maintain(&self, progress: &mut dyn FnMut(Embedded) -> bool) -> Result<Maintenance, LongTermError> {
         let (embedded, degraded) = self.embed_pending(progress)?;
         let graph_built = self.resident().build_graphs(self.store(), GraphParams::default())?;
-        Ok(Maintenance { embedded: embedded.done, degraded, graph_built })
+        let index_saved = self.resident().save(self.store())?;
+        Ok(Maintenance { embedded: embedded.done, degraded, graph_built, index_saved })
     }
 
     /// Makes the passages of the memories that have none of the present analysis. False when it was stopped.

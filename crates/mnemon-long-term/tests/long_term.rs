@@ -422,3 +422,64 @@ proptest! {
         }
     }
 }
+
+/// What is saved of a scope is read instead of its rows, with what came after it; what cannot be read is made anew.
+#[test]
+fn what_was_saved_answers_as_what_was_read() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("m.db");
+    let open = || {
+        let store = Store::open(&path, StoreOptions::default()).unwrap();
+        LongTerm::new(Arc::new(store), Some(Words::new("words")), Level::Fast)
+    };
+    let ann = scope("ann");
+    let note = |memory: &LongTerm, text: &str| {
+        memory.add(&ann, &[NewMemory::new(Kind::Note, text)], Embed::Now, at(0)).unwrap().added[0].id
+    };
+    let answers = |memory: &LongTerm| -> Vec<Vec<(i64, f32)>> {
+        let questions = ["Where is the cat of house 7?", "Who saw a dog in street 12?", "late news", "first feline"];
+        let ask = |question: &&str| {
+            let query = RecallQuery { relevance_floor: 0.0, ..RecallQuery::new(question, &ann, 9) };
+            let hits = memory.recall(&query).unwrap().hits;
+            hits.into_iter().map(|hit| (hit.row, hit.score)).collect()
+        };
+        questions.iter().map(ask).collect()
+    };
+    let memory = open();
+    let texts = (0..2_100)
+        .map(|n| format!("the {} number {n} of house {} and street {}", ["cat", "dog"][n % 2], n % 90, n % 41));
+    let news: Vec<NewMemory> = texts.map(|text| NewMemory::new(Kind::Note, text)).collect();
+    memory.add(&ann, &news, Embed::Now, at(0)).unwrap();
+    let first = note(&memory, "the first feline is gone");
+    assert!(memory.maintain(&mut |_| true).unwrap().index_saved);
+    assert!(!memory.maintain(&mut |_| true).unwrap().index_saved, "nothing changed");
+    note(&memory, "late news of the cat");
+    memory.delete(&ann, first).unwrap();
+    let expected = answers(&memory);
+    assert!(expected.iter().all(|hits| !hits.is_empty()));
+    assert_eq!(answers(&open()), expected, "with what came later");
+
+    let db = rusqlite::Connection::open(&path).unwrap();
+    let damages = [
+        "UPDATE saved_part SET data = zeroblob(length(data)) WHERE number = 0",
+        "UPDATE saved_part SET data = substr(data, 1, length(data) - 9) WHERE number = 1",
+        "UPDATE saved_part SET number = number + 7 WHERE number = 1",
+        "DELETE FROM saved_part",
+        "UPDATE saved SET nonce = nonce + 1",
+        "UPDATE saved SET seq = seq + 1000",
+        "DELETE FROM saved",
+    ];
+    for damage in damages {
+        assert!(db.execute(damage, []).unwrap() > 0, "{damage}");
+        assert_eq!(answers(&open()), expected, "{damage}");
+        let again = open();
+        db.execute_batch("DELETE FROM saved").unwrap();
+        assert!(again.maintain(&mut |_| true).unwrap().index_saved);
+        assert_eq!(answers(&open()), expected, "saved anew after {damage}");
+    }
+    // Behind the back of the log: who reads what was saved does not see it.
+    db.execute_batch("UPDATE passage SET terms = x''").unwrap();
+    assert_eq!(answers(&open()), expected);
+    db.execute_batch("DELETE FROM saved").unwrap();
+    assert_ne!(answers(&open()), expected);
+}

@@ -1,5 +1,6 @@
 //! What recall reads of a scope, in memory, kept in step with the store.
 
+mod encoding;
 mod passages;
 mod shelf;
 
@@ -16,6 +17,11 @@ pub(crate) use shelf::Shelf;
 
 /// How often a query whose snapshot is older than what is in memory begins anew before that is loaded again for it.
 pub(crate) const MAX_STALE: usize = 3;
+
+/// Scopes of fewer memories are read as fast as what would be saved of them.
+const SAVE_FROM: usize = 2_000;
+/// What is saved is read, and what changed after it row by row: it is saved anew when one passage in so many changed.
+const CHANGED_SHARE: usize = 10;
 
 /// The scopes that were asked in this process, each as of some head of the change log.
 ///
@@ -82,6 +88,38 @@ impl Resident {
             }
         }
         Ok(built)
+    }
+
+    /// Saves the scopes that changed much since they were saved, so that the next process opens them at once.
+    pub(crate) fn save(&self, store: &Store) -> Result<bool, LongTermError> {
+        let mut saved = false;
+        if store.is_read_only() {
+            return Ok(saved);
+        }
+        for scope in store.read(|snapshot| snapshot.scopes_of(SAVE_FROM))? {
+            let due = store.read(|snapshot| {
+                self.at(snapshot, scope, 0, |shelf| match snapshot.saved_head(scope, shelf.model())? {
+                    None => Ok(true),
+                    Some(head) => {
+                        let changes = snapshot.count_changes_since(scope, head)?;
+                        Ok(changes as usize > (shelf.len() / CHANGED_SHARE).max(SAVE_FROM))
+                    }
+                })
+            })?;
+            if matches!(due, AtSnapshot::Done(true)) {
+                let shelf = self.shelf(scope);
+                let (model, head, parts) = {
+                    // Copied, so that no question waits for the disk.
+                    let shelf = shelf.read().unwrap_or_else(PoisonError::into_inner);
+                    (shelf.model(), shelf.head(), shelf.parts().collect::<Vec<_>>())
+                };
+                if let Some(head) = head {
+                    store.write(|tx| tx.save(scope, model, head, parts))?;
+                    saved = true;
+                }
+            }
+        }
+        Ok(saved)
     }
 
     pub(crate) fn memory_bytes(&self) -> usize {

@@ -43,7 +43,7 @@ pub(crate) struct Passage {
     pub(crate) end: u32,
     pub(crate) words: u32,
     pub(crate) cues: Cues,
-    role: Option<Role>,
+    pub(super) role: Option<Role>,
     speaker: u32,
     terms: Range<u32>,
     /// Those before it and after it in its run.
@@ -51,7 +51,7 @@ pub(crate) struct Passage {
     after: u32,
     /// The vectors of its pieces, once somebody has read them.
     tokens: OnceLock<Box<[u8]>>,
-    live: bool,
+    pub(super) live: bool,
 }
 
 impl Passages {
@@ -175,6 +175,11 @@ impl Passages {
         })
     }
 
+    /// The names of those who speak.
+    pub(super) fn speakers(&self) -> &[String] {
+        &self.speakers
+    }
+
     pub(super) fn terms(&self, passage: &Passage) -> &[Term] {
         self.terms.get(passage.terms.start as usize..passage.terms.end as usize).unwrap_or_default()
     }
@@ -224,6 +229,11 @@ impl Passages {
 }
 
 impl Passage {
+    /// The place of who speaks among [`Passages::speakers`].
+    pub(super) fn speaker_number(&self) -> Option<u32> {
+        (self.speaker != NOBODY).then_some(self.speaker)
+    }
+
     pub(crate) fn tokens(&self) -> Option<&[u8]> {
         self.tokens.get().map(AsRef::as_ref)
     }

@@ -1,10 +1,11 @@
 //! One scope in memory: its passages, the postings of their terms, and their vectors.
 
 use mnemon_core::ModelId;
-use mnemon_index::{Graph, GraphJob, GraphParams, TermIndex, VectorIndex};
+use mnemon_index::{Graph, GraphJob, GraphParams, PartsReader, TermIndex, VectorIndex};
 use mnemon_recall::{Said, Term, Vector};
-use mnemon_store::{Change, ChangeOp, Head, ModelRow, PassageId, ScopeRow, Snapshot};
+use mnemon_store::{Change, ChangeOp, Head, ModelRow, PassageId, PassageRow, ScopeRow, Snapshot};
 
+use super::encoding::{decode, encode};
 use super::passages::{Passage, Passages};
 use crate::LongTermError;
 
@@ -73,6 +74,17 @@ impl Shelf {
         &self.terms
     }
 
+    /// The model of the vectors.
+    pub(super) fn model(&self) -> Option<ModelRow> {
+        self.vectors.as_ref().map(|(model, _)| *model)
+    }
+
+    /// All of it as bytes, for [`Self::load_saved`].
+    pub(super) fn parts(&self) -> impl Iterator<Item = Vec<u8>> {
+        let vectors = self.vectors.iter().flat_map(|(_, index)| index.to_parts());
+        std::iter::once_with(|| encode(&self.passages)).chain(vectors)
+    }
+
     /// The vectors of the scope, and whose they are.
     pub(crate) fn vectors(&self) -> Option<&(ModelRow, VectorIndex)> {
         self.vectors.as_ref()
@@ -136,18 +148,65 @@ impl Shelf {
                     self.load(snapshot)?;
                 }
             }
-            None => self.load(snapshot)?,
+            None => match self.load_saved(snapshot)? {
+                Some(changes) => {
+                    for change in changes {
+                        self.apply(snapshot, change)?;
+                    }
+                }
+                None => self.load(snapshot)?,
+            },
         }
         self.head = Some(head);
         Ok(())
+    }
+
+    /// Reads what was saved; returns what changed since. `None` where nothing was saved that can be used.
+    fn load_saved(&mut self, snapshot: &Snapshot<'_>) -> Result<Option<Vec<Change>>, LongTermError> {
+        let model = self.model();
+        let Some(saved) = snapshot.saved_head(self.scope, model)? else { return Ok(None) };
+        let Some(changes) = snapshot.changes_since(self.scope, saved)? else { return Ok(None) };
+        let mut passages = None;
+        let mut vectors = (PartsReader::new(), Ok(()));
+        snapshot.each_saved_part(self.scope, model, |part| match &passages {
+            None => {
+                passages = Some(decode(part));
+                matches!(passages, Some(Some(_)))
+            }
+            Some(_) => {
+                vectors.1 = vectors.0.push(part);
+                vectors.1.is_ok()
+            }
+        })?;
+        let Some(rows) = passages.flatten() else {
+            tracing::warn!("the saved passages of a scope are damaged, and are made anew");
+            return Ok(None);
+        };
+        if let Some((_, index)) = &mut self.vectors {
+            let (reader, pushed) = vectors;
+            match pushed.and_then(|()| reader.finish()) {
+                Ok(saved) if saved.dimension() == index.dimension() => *index = saved,
+                Ok(_) => return Ok(None),
+                Err(error) => {
+                    tracing::warn!(%error, "the saved vectors of a scope are damaged, and are made anew");
+                    return Ok(None);
+                }
+            }
+        }
+        self.shelve(rows);
+        Ok(Some(changes))
+    }
+
+    fn shelve(&mut self, rows: Vec<PassageRow>) {
+        self.passages = Passages::new(rows);
+        self.terms = TermIndex::new(self.passages.each().map(|passage| self.passages.terms(passage)));
     }
 
     /// Reads all of it.
     fn load(&mut self, snapshot: &Snapshot<'_>) -> Result<(), LongTermError> {
         let mut rows = Vec::new();
         snapshot.each_passage(self.scope, |row| rows.push(row))?;
-        self.passages = Passages::new(rows);
-        self.terms = TermIndex::new(self.passages.each().map(|passage| self.passages.terms(passage)));
+        self.shelve(rows);
         if let Some((model, index)) = &mut self.vectors {
             index.clear();
             snapshot.each_vector_of(self.scope, *model, |passage, vector| -> Result<(), LongTermError> {
