@@ -18,7 +18,7 @@ use criterion::{BenchmarkId, Criterion};
 use mnemon::{Config, ContextManager, Durability, Kind, Level, NewMemory, NewTurn, Role};
 use mnemon_core::{EmbedError, Embedder, Embeddings, ModelId, Purpose, TextRun, TokenEmbedder, TokenVectors};
 use mnemon_embed::{LocateOptions, SentenceTransformer, locate};
-use mnemon_recall::{Rotation, encode, is_content};
+use mnemon_recall::{Rotation, Source, analyse, encode, is_content};
 use rand_xoshiro::SplitMix64;
 use rand_xoshiro::rand_core::{RngCore, SeedableRng};
 use rusqlite::{Connection, params};
@@ -185,6 +185,8 @@ enum Way {
     Add,
     BareBatch,
     AddBatch,
+    /// What the analysis of a text takes, which is part of each way of the engine.
+    Analyse,
     /// What the model takes for the texts of an exchange, for one text, and for a batch of texts.
     EmbedExchange,
     ObserveEmbedded,
@@ -196,15 +198,16 @@ enum Way {
 
 impl Way {
     /// Each way, how many texts it takes, and what it is measured against.
-    const GIVEN: [(Self, &str, usize, Self); 6] = [
+    const GIVEN: &[(Self, &str, usize, Self)] = &[
         (Self::BareExchange, "bare_exchange", 2, Self::BareExchange),
         (Self::Observe, "observe", 2, Self::BareExchange),
         (Self::BareRow, "bare_row", 1, Self::BareRow),
         (Self::Add, "add", 1, Self::BareRow),
         (Self::BareBatch, "bare_batch", BATCH, Self::BareBatch),
         (Self::AddBatch, "add_batch", BATCH, Self::BareBatch),
+        (Self::Analyse, "analyse", 1, Self::Analyse),
     ];
-    const EMBEDDED: [(Self, &str, usize, Self); 6] = [
+    const EMBEDDED: &[(Self, &str, usize, Self)] = &[
         (Self::EmbedExchange, "embed_exchange", 2, Self::EmbedExchange),
         (Self::ObserveEmbedded, "observe_embedded", 2, Self::EmbedExchange),
         (Self::EmbedOne, "embed_one", 1, Self::EmbedOne),
@@ -282,6 +285,13 @@ impl Place {
                 black_box(file.add(&memories)?);
                 start.elapsed()
             }
+            Way::Analyse => {
+                let start = Instant::now();
+                for text in &texts {
+                    black_box(analyse(&Source { kind: Kind::Note, speaker: None, text, caption: None }));
+                }
+                start.elapsed()
+            }
             Way::EmbedExchange | Way::EmbedOne | Way::EmbedBatch => {
                 let texts: Vec<&str> = texts.iter().map(String::as_str).collect();
                 let start = Instant::now();
@@ -307,7 +317,8 @@ impl Place {
     fn sizes(&self) -> Result<Vec<(String, f64)>, Box<dyn Error>> {
         let conn = Connection::open(self.folder.path().join("given.db"))?;
         let memories: f64 = conn.query_row("SELECT count(*) FROM memory", [], |row| row.get(0))?;
-        let mut tables = conn.prepare("SELECT name, sum(pgsize) AS size FROM dbstat GROUP BY name ORDER BY size DESC")?;
+        let mut tables =
+            conn.prepare("SELECT name, sum(pgsize) AS size FROM dbstat GROUP BY name ORDER BY size DESC")?;
         let sizes = tables.query_map([], |row| Ok((row.get(0)?, row.get::<_, f64>(1)? / memories)))?;
         Ok(sizes.collect::<Result<_, _>>()?)
     }
@@ -321,7 +332,7 @@ fn median(mut times: Vec<Duration>) -> f64 {
 fn measure(criterion: &mut Criterion, place: &mut Place) {
     let mut group = criterion.benchmark_group(format!("write_{}", place.name()));
     group.sample_size(20).warm_up_time(Duration::from_millis(500)).measurement_time(Duration::from_secs(2));
-    for (way, name, count, _) in Way::GIVEN.into_iter().chain(Way::EMBEDDED) {
+    for &(way, name, count, _) in Way::GIVEN.iter().chain(Way::EMBEDDED) {
         group.bench_function(BenchmarkId::from_parameter(name), |b| {
             b.iter_custom(|times| {
                 // A failed way takes no time, which is seen.
@@ -339,7 +350,7 @@ fn tell(place: &mut Place, rounds: [usize; 2]) -> Result<(), Box<dyn Error>> {
     for (ways, rounds) in [Way::GIVEN, Way::EMBEDDED].into_iter().zip(rounds) {
         let mut times: Vec<Vec<Duration>> = vec![Vec::new(); ways.len()];
         for round in 0..rounds {
-            for ((way, _, count, _), times) in ways.into_iter().zip(&mut times) {
+            for (&(way, _, count, _), times) in ways.iter().zip(&mut times) {
                 // A batch takes long enough to be measured a few times only.
                 if count < BATCH || round % 16 == 0 {
                     times.push(place.once(way, count)?);
@@ -348,7 +359,7 @@ fn tell(place: &mut Place, rounds: [usize; 2]) -> Result<(), Box<dyn Error>> {
         }
         let medians: Vec<f64> = times.into_iter().map(median).collect();
         let of = |way: Way| ways.iter().position(|(other, ..)| *other == way).and_then(|at| medians.get(at)).copied();
-        for ((way, name, count, beside), median) in ways.into_iter().zip(&medians) {
+        for (&(way, name, count, beside), median) in ways.iter().zip(&medians) {
             let beside = of(beside).unwrap_or(*median);
             let (ratio, above) = (median / beside, median - beside);
             let each = if count == BATCH { format!("  ({:.1} each)", median / count as f64) } else { String::new() };
@@ -373,7 +384,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let mut criterion = Criterion::default().configure_from_args();
     let args: Vec<String> = std::env::args().skip(1).collect();
     let has = |name: &str| args.iter().any(|arg| arg == name);
-    let (is_test, table_only) = (has("--test"), has("table"));
+    let (is_test, table_only, profile) = (has("--test"), has("table"), has("--profile-time"));
     let real = Arc::new(SentenceTransformer::load(&locate(&LocateOptions::from_env())?)?);
     let given = Arc::new(Given::new(real)?);
     let full = |level| Setting { durability: Durability::Full, level };
@@ -383,7 +394,9 @@ fn main() -> Result<(), Box<dyn Error>> {
         if !table_only {
             measure(&mut criterion, &mut place);
         }
-        tell(&mut place, if is_test { [1, 1] } else { ROUNDS })?;
+        if !profile {
+            tell(&mut place, if is_test { [1, 1] } else { ROUNDS })?;
+        }
         if is_test {
             break;
         }

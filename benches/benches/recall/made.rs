@@ -59,11 +59,10 @@ fn make(
         let turns = talk.session(number);
         let written = memory.append(&Append {
             scope,
-            session,
+            session: &session,
             turns: &turns,
             placement: Placement::LongTerm,
             embed: Embed::Now,
-            accessed: &[],
             now,
         })?;
         if let Some(degraded) = written.degraded {

@@ -18,8 +18,10 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+mod adding;
 mod embedding;
 mod error;
+mod known;
 mod long_term;
 mod neighbours;
 mod passage;
@@ -28,8 +30,9 @@ mod pieces;
 mod recall;
 mod resident;
 
+pub use adding::{Append, Appended, Conversation, Part};
 pub use error::LongTermError;
-pub use long_term::{Append, Embed, LongTerm, Written};
+pub use long_term::{Embed, LongTerm, Written};
 pub use mnemon_recall::{Contribution, Feature, Level, Nearness, ParseLevelError};
 pub use neighbours::Neighbours;
 pub use pending::{Embedded, Maintenance};

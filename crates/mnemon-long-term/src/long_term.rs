@@ -2,15 +2,13 @@
 
 use std::sync::Arc;
 
-use mnemon_core::{
-    Embedder, Memory, MemoryId, NewMemory, NewTurn, Placement, Purpose, Scope, SessionId, Timestamp, TokenVectors,
-};
+use mnemon_core::{Embedder, Memory, MemoryId, Purpose, Scope, Timestamp, TokenVectors};
 use mnemon_index::VectorIndex;
-use mnemon_recall::{Level, QuestionTokens, Rotation, analyse, is_content};
-use mnemon_store::{Added, ListFilter, MemoryUpdate, RowId, Store, StoreError};
+use mnemon_recall::{Level, QuestionTokens, Rotation, is_content};
+use mnemon_store::{Added, ListFilter, MemoryUpdate, ModelRow, Snapshot, Store, StoreError, WriteTx};
 
 use crate::embedding::{Checked, embed, embed_question};
-use crate::passage::Analysed;
+use crate::passage::{Analysed, Owner, Reading};
 use crate::resident::Resident;
 use crate::{Degradation, LongTermError, passage};
 
@@ -58,25 +56,15 @@ impl Meaning {
     pub(crate) fn embed(&self, texts: &[&str], purpose: Purpose) -> Checked {
         embed(&*self.embedder, self.dimension, texts, purpose)
     }
-}
 
-/// Turns to append to a session.
-#[derive(Debug, Clone, Copy)]
-pub struct Append<'a> {
-    /// Whose they are.
-    pub scope: &'a Scope,
-    /// The conversation.
-    pub session: SessionId,
-    /// What was said, in order.
-    pub turns: &'a [NewTurn],
-    /// Where they are active.
-    pub placement: Placement,
-    /// When they are embedded.
-    pub embed: Embed,
-    /// Rows of the window that were part of a context since the last time, noted in the same transaction.
-    pub accessed: &'a [RowId],
-    /// The time of storage.
-    pub now: Timestamp,
+    /// The row of the model, if it stored anything yet.
+    pub(crate) fn row(&self, snapshot: &Snapshot<'_>) -> Result<Option<ModelRow>, StoreError> {
+        snapshot.model(self.embedder.model(), self.dimension)
+    }
+
+    pub(crate) fn ensure_row(&self, tx: &WriteTx<'_>) -> Result<ModelRow, StoreError> {
+        tx.ensure_model(self.embedder.model(), self.dimension)
+    }
 }
 
 /// When something new is embedded.
@@ -143,52 +131,6 @@ impl LongTerm {
         self.resident.memory_bytes()
     }
 
-    /// Adds memories that are not turns, all or none. They are durable and can be found when this returns.
-    ///
-    /// # Errors
-    /// When the store refuses one of them or cannot be written. A model that fails is no error: the memories are stored
-    /// and found by their words.
-    pub fn add(
-        &self,
-        scope: &Scope,
-        memories: &[NewMemory],
-        embed: Embed,
-        now: Timestamp,
-    ) -> Result<Written, LongTermError> {
-        let analysed = Analysed::apart(memories.iter().map(passage::of_new), self.meaning_when(embed));
-        let added = self.store.write(|tx| -> Result<_, LongTermError> {
-            let added: Vec<Added> =
-                memories.iter().map(|new| tx.add_memory(scope, new, now)).collect::<Result<_, _>>()?;
-            analysed.put(tx, new_rows(&added), self.meaning())?;
-            Ok(added)
-        })?;
-        Ok(Written { added, degraded: self.why_now(embed, analysed) })
-    }
-
-    /// Appends turns to a session, all or none.
-    ///
-    /// # Errors
-    /// As [`LongTerm::add`], and when the session is not in the scope.
-    pub fn append(&self, append: &Append<'_>) -> Result<Written, LongTermError> {
-        let meaning = self.meaning_when(append.embed);
-        let before = match meaning.filter(|meaning| meaning.pieces.is_some()) {
-            Some(_) => self.last_turn(append.scope, append.session)?,
-            None => None,
-        };
-        let analysed = Analysed::in_a_row(append.turns.iter().map(passage::of_turn), before.as_deref(), meaning);
-        let added = self.store.write(|tx| -> Result<_, LongTermError> {
-            let scope = tx.ensure_scope(append.scope)?;
-            let mut added = Vec::with_capacity(append.turns.len());
-            for turn in append.turns {
-                added.push(tx.add_turn(scope, append.session, turn, append.placement, append.now)?);
-            }
-            analysed.put(tx, new_rows(&added), self.meaning())?;
-            tx.touch_window(append.accessed, append.now)?;
-            Ok(added)
-        })?;
-        Ok(Written { added, degraded: self.why_now(append.embed, analysed) })
-    }
-
     /// Changes a memory. Another text gets other passages and vectors in the same transaction.
     ///
     /// # Errors
@@ -203,12 +145,19 @@ impl LongTerm {
         let old = self.get(scope, id)?.ok_or(StoreError::NoMemory { id })?;
         let is_other = update.text.as_ref().is_some_and(|text| *text != old.text);
         let new = update.text.clone().map(|text| Memory { text, ..old });
-        let analysed = Analysed::apart(new.iter().map(passage::of_memory), self.meaning().filter(|_| is_other));
+        let mut analysed = Analysed::new(new.iter().map(passage::of_memory));
+        if let Some(meaning) = self.meaning().filter(|_| is_other) {
+            self.store.read(|snapshot| match snapshot.scope_id(scope)? {
+                Some(scope) => analysed.look_up(snapshot, scope, meaning, Reading::Apart),
+                None => Ok(()),
+            })?;
+            analysed.embed(meaning, Reading::Apart);
+        }
         let changed = self.store.write(|tx| -> Result<_, LongTermError> {
             let scope = tx.ensure_scope(scope)?;
             let (row, changed) = tx.update(scope, id, update, now)?;
             if changed {
-                analysed.put(tx, std::iter::once(Some(row)), self.meaning())?;
+                analysed.put(tx, std::iter::once(Owner::Stored(Some(row))), self.meaning())?;
             }
             Ok(changed)
         })?;
@@ -270,36 +219,12 @@ impl LongTerm {
         })
     }
 
-    /// The model, if now is the time for it.
-    fn meaning_when(&self, embed: Embed) -> Option<&Meaning> {
-        self.meaning.as_ref().filter(|_| embed == Embed::Now)
-    }
-
-    /// What of the last turn of a session is embedded: the turns that follow are read with it in view.
-    fn last_turn(&self, scope: &Scope, session: SessionId) -> Result<Option<String>, LongTermError> {
-        let last = ListFilter { session: Some(session), limit: 1, newest_first: true, ..ListFilter::default() };
-        let turn = self.list(scope, &last)?.pop();
-        Ok(turn.and_then(|turn| Some(analyse(&passage::of_memory(&turn)).pop()?.embedded.into_owned())))
-    }
-
-    fn why_now(&self, when: Embed, analysed: Analysed<'_>) -> Option<Degradation> {
-        match when {
-            Embed::Now => self.why(analysed.problem()),
-            Embed::Later => None,
-        }
-    }
-
     pub(crate) fn why(&self, problem: Option<String>) -> Option<Degradation> {
         match &self.meaning {
             None => Some(Degradation::NoModel),
             Some(_) => problem.map(|problem| Degradation::ModelFailed { problem }),
         }
     }
-}
-
-/// The rows of what was not stored before.
-fn new_rows(added: &[Added]) -> impl Iterator<Item = Option<RowId>> {
-    added.iter().map(|added| Some(added.row).filter(|_| added.is_new))
 }
 
 impl std::fmt::Debug for LongTerm {

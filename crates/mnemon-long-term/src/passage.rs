@@ -4,15 +4,19 @@ use std::collections::HashMap;
 
 use mnemon_core::{Kind, Memory, NewMemory, NewTurn, Purpose, TextRun};
 use mnemon_recall::{ANALYSIS, Passage, Source, analyse};
-use mnemon_store::{NewPassage, PassageId, PassageRow, RowId, StoreError, WriteTx};
+use mnemon_store::{Added, NewPassage, PassageRow, RowId, ScopeRow, Snapshot, StoreError, WriteTx, content_hash};
+use rayon::prelude::*;
 
-use crate::embedding::Checked;
+use crate::known::{Distinct, Known};
 use crate::long_term::Meaning;
 use crate::pieces::Coded;
 
 /// As many passages of one memory are embedded while its writer waits: about a second of work. A book is stored at once
 /// and embedded by [`LongTerm::embed_pending`](crate::LongTerm::embed_pending) from there on.
 const AT_ONCE: usize = 64;
+
+/// As many memories are worth more than one thread: about a millisecond of analysis.
+const SHARED_OUT: usize = 64;
 
 pub(crate) fn of_turn(turn: &NewTurn) -> Source<'_> {
     Source { kind: Kind::Turn, speaker: turn.speaker.as_deref(), text: &turn.text, caption: turn.caption.as_deref() }
@@ -29,78 +33,164 @@ pub(crate) fn of_memory(memory: &Memory) -> Source<'_> {
 }
 
 /// Memories as passages, and what the model made of these. Made outside of any transaction, because both take time.
+#[derive(Default)]
 pub(crate) struct Analysed<'a> {
     /// One entry a memory.
     memories: Vec<Vec<Passage<'a>>>,
     /// One entry for each of the first [`AT_ONCE`] passages of a memory, of all memories in order; empty when nothing was
-    /// embedded.
-    checked: Checked,
+    /// looked up.
+    known: Vec<Known>,
+    /// The same for what was embedded.
+    vectors: Vec<Option<Vec<f32>>>,
     /// The same for their pieces.
-    coded: Coded,
+    pieces: Vec<Option<Vec<u8>>>,
+    problem: Option<String>,
+}
+
+/// How the texts of memories are read for the vectors of their pieces.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Reading<'a> {
+    /// Each memory for itself.
+    Apart,
+    /// Turns that follow one another.
+    InARow {
+        /// What is embedded of the turn that was said last before them.
+        before: Option<&'a str>,
+    },
+}
+
+/// The memory that passages are stored for.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Owner<'a> {
+    /// Added in this transaction, if it is new.
+    Added(&'a Added),
+    /// Stored before; its passages are replaced. `None` leaves it out.
+    Stored(Option<RowId>),
 }
 
 impl<'a> Analysed<'a> {
-    /// Analyses memories that stand each for itself, and embeds them when there is a model to do it with.
-    pub(crate) fn apart(sources: impl Iterator<Item = Source<'a>>, meaning: Option<&Meaning>) -> Self {
-        let memories: Vec<Vec<Passage<'a>>> = sources.map(|source| analyse(&source)).collect();
-        let runs = memories.iter().map(|passages| {
-            let texts: Vec<&str> = at_once(passages).collect();
-            TextRun { own: 0..texts.len(), texts }
-        });
-        let coded = meaning.map_or_else(Coded::default, |meaning| meaning.code(&runs.collect::<Vec<_>>()));
-        Self { checked: embed_passages(&memories, meaning), coded, memories }
+    /// Analyses memories, many of them on all threads.
+    pub(crate) fn new(sources: impl Iterator<Item = Source<'a>>) -> Self {
+        let sources: Vec<Source<'a>> = sources.collect();
+        let memories = match sources.len() {
+            0..SHARED_OUT => sources.iter().map(analyse).collect(),
+            _ => sources.par_iter().with_min_len(SHARED_OUT / 2).map(analyse).collect(),
+        };
+        Self { memories, ..Self::default() }
     }
 
-    /// The same for turns that follow one another, `before` them the one that was said last.
-    pub(crate) fn in_a_row(
-        sources: impl Iterator<Item = Source<'a>>,
-        before: Option<&str>,
-        meaning: Option<&Meaning>,
-    ) -> Self {
-        let memories: Vec<Vec<Passage<'a>>> = sources.map(|source| analyse(&source)).collect();
-        let texts: Vec<&str> =
-            before.into_iter().chain(memories.iter().flat_map(|passages| at_once(passages))).collect();
-        let own = usize::from(before.is_some())..texts.len();
-        let run = TextRun { texts, own };
-        let coded = meaning.map_or_else(Coded::default, |meaning| meaning.code(&[run]));
-        Self { checked: embed_passages(&memories, meaning), coded, memories }
+    /// Looks for texts of the same scope that were embedded before. Those of `self` are read each for itself when
+    /// `reading` says so; then the vectors of their pieces are looked for too.
+    pub(crate) fn look_up(
+        &mut self,
+        snapshot: &Snapshot<'_>,
+        scope: ScopeRow,
+        meaning: &Meaning,
+        reading: Reading<'_>,
+    ) -> Result<(), StoreError> {
+        let Some(model) = meaning.row(snapshot)? else { return Ok(()) };
+        for passages in &self.memories {
+            let is_alone = matches!(reading, Reading::Apart) && passages.len() == 1 && meaning.pieces.is_some();
+            for text in at_once(passages) {
+                self.known.push(Known::find(snapshot, scope, model, text, is_alone)?);
+            }
+        }
+        Ok(())
+    }
+
+    /// Embeds what is not known, each text once.
+    pub(crate) fn embed(&mut self, meaning: &Meaning, reading: Reading<'_>) {
+        let texts: Vec<&str> = self.memories.iter().flat_map(|passages| at_once(passages)).collect();
+        let known = |number: usize| self.known.get(number).and_then(|known| known.vector.as_ref());
+        let unknown = texts.iter().enumerate().filter(|(number, _)| known(*number).is_none()).map(|(_, text)| *text);
+        let distinct = Distinct::new(unknown);
+        let checked = meaning.embed(&distinct.texts, Purpose::Passage);
+        let made = |text: &str| checked.vectors.get(distinct.place(text)?)?.clone();
+        let vectors = texts.iter().enumerate().map(|(number, text)| known(number).cloned().or_else(|| made(text)));
+        let vectors = vectors.collect();
+        let coded = match reading {
+            Reading::Apart => self.code_apart(meaning),
+            Reading::InARow { before } => {
+                let own = usize::from(before.is_some());
+                let texts: Vec<&str> = before.into_iter().chain(texts).collect();
+                meaning.code(&[TextRun { own: own..texts.len(), texts }])
+            }
+        };
+        self.vectors = vectors;
+        self.pieces = coded.pieces;
+        self.problem = checked.problem.or(coded.problem);
+    }
+
+    /// The pieces of memories that are read each for itself: of those that are alone in their window, each text once.
+    fn code_apart(&self, meaning: &Meaning) -> Coded {
+        let mut runs = Vec::new();
+        let mut alone: HashMap<&str, usize> = HashMap::new();
+        // Where the pieces of each passage are among those that are made; `None` where they are known.
+        let mut places = Vec::new();
+        let mut made = 0;
+        for passages in &self.memories {
+            let texts: Vec<&str> = at_once(passages).collect();
+            if let ([text], [_]) = (&texts[..], &passages[..]) {
+                let is_known = self.known.get(places.len()).is_some_and(|known| known.pieces.is_some());
+                if is_known || alone.contains_key(text) {
+                    places.push(alone.get(text).copied().filter(|_| !is_known));
+                    continue;
+                }
+                alone.insert(text, made);
+            }
+            places.extend((made..made + texts.len()).map(Some));
+            made += texts.len();
+            runs.push(TextRun { own: 0..texts.len(), texts });
+        }
+        let coded = meaning.code(&runs);
+        let pieces = places.iter().enumerate().map(|(number, place)| match place {
+            Some(place) => coded.pieces.get(*place).cloned().flatten(),
+            None => self.known.get(number).and_then(|known| known.pieces.clone()),
+        });
+        Coded { pieces: pieces.collect(), problem: coded.problem }
     }
 
     /// Why not all of it could be embedded.
     pub(crate) fn problem(self) -> Option<String> {
-        self.checked.problem.or(self.coded.problem)
+        self.problem
     }
 
-    /// Stores the passages of the memories, and their vectors: of each memory that has a row, in order. `None` leaves
-    /// out a memory that is stored already.
-    pub(crate) fn put(
+    /// Stores the passages of the memories, and their vectors: of each memory that has an owner, in order.
+    pub(crate) fn put<'o>(
         &self,
         tx: &WriteTx<'_>,
-        rows: impl Iterator<Item = Option<RowId>>,
+        owners: impl Iterator<Item = Owner<'o>>,
         meaning: Option<&Meaning>,
     ) -> Result<(), StoreError> {
+        let is_any = self.vectors.iter().any(Option::is_some) || self.pieces.iter().any(Option::is_some);
+        let model = meaning.filter(|_| is_any).map(|meaning| meaning.ensure_row(tx)).transpose()?;
         let mut first = 0;
-        for (row, passages) in rows.zip(&self.memories) {
+        for (owner, passages) in owners.zip(&self.memories) {
             let numbers = first..first + passages.len().min(AT_ONCE);
             first = numbers.end;
-            let Some(row) = row else { continue };
             let new: Vec<NewPassage<'_>> = passages.iter().map(new_passage).collect();
-            let ids = tx.put_passages(row, ANALYSIS, &new)?;
-            let vector = |number: usize| self.checked.vectors.get(number)?.as_deref();
-            let pieces = |number: usize| self.coded.pieces.get(number)?.as_deref();
-            let stored = || ids.iter().copied().zip(numbers.clone());
-            put_vectors(tx, stored().filter_map(|(id, number)| Some((id, vector(number)?))), meaning)?;
-            put_pieces(tx, stored().filter_map(|(id, number)| Some((id, pieces(number)?))), meaning)?;
+            let ids = match owner {
+                Owner::Added(added) => tx.put_first_passages(added, ANALYSIS, &new)?,
+                Owner::Stored(Some(row)) => tx.put_passages(row, ANALYSIS, &new)?,
+                Owner::Stored(None) => continue,
+            };
+            let Some(model) = model else { continue };
+            let is_new = matches!(owner, Owner::Added(_));
+            for (id, number) in ids.into_iter().zip(numbers) {
+                match self.vectors.get(number).and_then(Option::as_deref) {
+                    Some(vector) if is_new => tx.put_first_vector(model, id, vector)?,
+                    Some(vector) => tx.put_vector(model, id, vector).map(|_| ())?,
+                    None => {}
+                }
+                match self.pieces.get(number).and_then(Option::as_deref) {
+                    Some(pieces) if is_new => tx.put_first_token_vectors(model, id, pieces)?,
+                    Some(pieces) => tx.put_token_vectors(model, id, pieces).map(|_| ())?,
+                    None => {}
+                }
+            }
         }
         Ok(())
     }
-}
-
-fn embed_passages(memories: &[Vec<Passage<'_>>], meaning: Option<&Meaning>) -> Checked {
-    meaning.map_or_else(Checked::default, |meaning| {
-        let texts: Vec<&str> = memories.iter().flat_map(|passages| at_once(passages)).collect();
-        meaning.embed(&texts, Purpose::Passage)
-    })
 }
 
 /// What is embedded of a memory while its writer waits.
@@ -115,39 +205,9 @@ fn new_passage<'a>(passage: &'a Passage<'_>) -> NewPassage<'a> {
         words: passage.words,
         cues: passage.cues.bits(),
         terms: &passage.terms,
+        is_longer: passage.is_longer,
+        content: content_hash(&passage.embedded),
     }
-}
-
-/// Stores vectors of passages. Returns how many of these were still there.
-pub(crate) fn put_vectors<'a>(
-    tx: &WriteTx<'_>,
-    vectors: impl Iterator<Item = (RowId, &'a [f32])>,
-    meaning: Option<&Meaning>,
-) -> Result<u64, StoreError> {
-    let mut vectors = vectors.peekable();
-    let Some(meaning) = meaning.filter(|_| vectors.peek().is_some()) else { return Ok(0) };
-    let model = tx.ensure_model(meaning.embedder.model(), meaning.dimension)?;
-    let mut stored = 0;
-    for (passage, vector) in vectors {
-        stored += u64::from(tx.put_vector(model, passage, vector)?);
-    }
-    Ok(stored)
-}
-
-/// Stores the coded pieces of passages. Returns how many of these were still there.
-pub(crate) fn put_pieces<'a>(
-    tx: &WriteTx<'_>,
-    pieces: impl Iterator<Item = (PassageId, &'a [u8])>,
-    meaning: Option<&Meaning>,
-) -> Result<u64, StoreError> {
-    let mut pieces = pieces.peekable();
-    let Some(meaning) = meaning.filter(|_| pieces.peek().is_some()) else { return Ok(0) };
-    let model = tx.ensure_model(meaning.embedder.model(), meaning.dimension)?;
-    let mut stored = 0;
-    for (passage, pieces) in pieces {
-        stored += u64::from(tx.put_token_vectors(model, passage, pieces)?);
-    }
-    Ok(stored)
 }
 
 /// What of stored passages is embedded. `memories` holds the memory of each; a passage that does not fit its text is
@@ -177,11 +237,12 @@ mod tests {
     fn check(kind: Kind, text: &str, caption: Option<&str>) {
         let new = NewMemory { caption: caption.map(str::to_owned), ..NewMemory::new(kind, text) };
         let store = Store::open_in_memory().unwrap();
-        let now = Analysed::apart([of_new(&new)].into_iter(), None);
+        let now = Analysed::new([of_new(&new)].into_iter());
         let at_once: Vec<&str> = now.memories.iter().flatten().map(|passage| &*passage.embedded).collect();
         let later = store.write(|tx| -> Result<_, StoreError> {
-            let row = tx.add_memory(&Scope::default(), &new, Timestamp::UNIX_EPOCH)?.row;
-            now.put(tx, [Some(row)].into_iter(), None)?;
+            let added = tx.add_memory(&Scope::default(), &new, Timestamp::UNIX_EPOCH)?;
+            now.put(tx, [Owner::Added(&added)].into_iter(), None)?;
+            let row = added.row;
             let memories: HashMap<RowId, Memory> = tx.memories(&[row])?.into_iter().collect();
             let passages = tx.passages(&tx.passages_of(&[row])?)?;
             Ok(embedded(&passages, &memories).map(|(_, text)| text).collect::<Vec<_>>())

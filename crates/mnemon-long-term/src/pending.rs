@@ -5,10 +5,11 @@ use std::collections::HashMap;
 use mnemon_core::{Memory, Purpose, TextRun};
 use mnemon_index::GraphParams;
 use mnemon_recall::ANALYSIS;
-use mnemon_store::{ModelRow, PassageId, PassageRow, RowId, Snapshot, StoreError};
+use mnemon_store::{PassageId, PassageRow, RowId, ScopeRow, Snapshot, StoreError};
 
+use crate::known::{Distinct, Known};
 use crate::long_term::Meaning;
-use crate::passage::{self, Analysed};
+use crate::passage::{self, Analysed, Owner};
 use crate::{Degradation, LongTerm, LongTermError};
 
 /// How many passages are embedded between two transactions when there are many: enough for a full load of every core,
@@ -86,8 +87,8 @@ impl LongTerm {
             Ok(snapshot.count_without_vector(model)?.max(pieces))
         })?;
         let mut work = Work { so_far: Embedded { done: 0, total }, problem: None, progress };
-        if self.embed_passages(meaning, &mut work)? && meaning.pieces.is_some() {
-            self.embed_pieces(meaning, &mut work)?;
+        if self.embed_waiting(meaning, Waiting::Vectors, &mut work)? && meaning.pieces.is_some() {
+            self.embed_waiting(meaning, Waiting::Pieces, &mut work)?;
         }
         Ok((work.so_far, self.why(work.problem)))
     }
@@ -113,7 +114,7 @@ impl LongTerm {
                 snapshot.memories(&snapshot.without_passages(ANALYSIS, after, BATCH)?)
             })?;
             let Some((last, _)) = batch.last() else { return Ok(true) };
-            let analysed = Analysed::apart(batch.iter().map(|(_, memory)| passage::of_memory(memory)), None);
+            let analysed = Analysed::new(batch.iter().map(|(_, memory)| passage::of_memory(memory)));
             self.store().write(|tx| -> Result<_, StoreError> {
                 // Somebody may have analysed some of it meanwhile, or changed or deleted it.
                 let waiting = tx.without_passages(ANALYSIS, after, batch.len())?;
@@ -122,7 +123,7 @@ impl LongTerm {
                     now.get(row).is_some_and(|now| (&now.text, &now.caption) == (&before.text, &before.caption))
                 };
                 let rows = batch.iter().map(|(row, before)| Some(*row).filter(|row| as_before(row, before)));
-                analysed.put(tx, rows, None)
+                analysed.put(tx, rows.map(Owner::Stored), None)
             })?;
             after = *last;
             if !progress(Embedded { done: 0, total }) {
@@ -131,89 +132,149 @@ impl LongTerm {
         }
     }
 
-    /// Embeds the passages that have no vector, and their pieces. False when it was stopped, or the model failed.
-    fn embed_passages(&self, meaning: &Meaning, work: &mut Work<'_>) -> Result<bool, LongTermError> {
-        let mut after = 0;
-        loop {
-            let (last, runs) = self.store().read(|snapshot| -> Result<_, StoreError> {
-                let ids = snapshot.without_vector(meaning.row(snapshot)?, after, BATCH)?;
-                Ok((ids.last().copied(), runs(snapshot, snapshot.passages(&ids)?)?))
-            })?;
-            let Some(last) = last else { return Ok(true) };
-            after = last;
-            let texts: Vec<&str> = runs.iter().flat_map(|run| run.own.iter().map(|(_, text)| text.as_str())).collect();
-            let checked = meaning.embed(&texts, Purpose::Passage);
-            let coded = meaning.code(&runs.iter().map(Run::texts).collect::<Vec<_>>());
-            // A passage whose text changed meanwhile is gone: other ones took its place, and have no vector yet.
-            work.so_far.done += self.store().write(|tx| {
-                let vectors =
-                    ids(&runs).zip(&checked.vectors).filter_map(|(id, vector)| Some((id, vector.as_deref()?)));
-                let done = passage::put_vectors(tx, vectors, Some(meaning))?;
-                let pieces = ids(&runs).zip(&coded.pieces).filter_map(|(id, pieces)| Some((id, pieces.as_deref()?)));
-                passage::put_pieces(tx, pieces, Some(meaning))?;
-                Ok::<_, StoreError>(done)
-            })?;
-            let failed = !runs.is_empty() && checked.vectors.iter().all(Option::is_none);
-            if !work.goes_on(failed, checked.problem.or(coded.problem)) {
+    /// Embeds what waits, batch by batch. While one is embedded, the one before it is stored and the one after it is read.
+    /// False when it was stopped, or the model failed.
+    fn embed_waiting(&self, meaning: &Meaning, what: Waiting, work: &mut Work<'_>) -> Result<bool, LongTermError> {
+        let mut next = self.read_batch(meaning, what, 0)?;
+        let mut embedded: Option<Batch> = None;
+        while let Some(mut batch) = next {
+            let (last, before) = (batch.last, embedded.take());
+            let (stored, ()) = rayon::join(
+                || -> Result<_, LongTermError> {
+                    let stored = before.as_ref().map_or(Ok(0), |before| self.put_batch(meaning, before))?;
+                    Ok((stored, self.read_batch(meaning, what, last)?))
+                },
+                || batch.embed(meaning, what, before.as_ref()),
+            );
+            let (stored, read) = stored?;
+            work.so_far.done += stored;
+            work.problem = work.problem.take().or(batch.problem.take());
+            next = read;
+            let goes_on = !batch.has_failed() && (before.is_none() || (work.progress)(work.so_far));
+            embedded = Some(batch);
+            if !goes_on {
+                // What is embedded by now is not thrown away.
+                work.so_far.done += embedded.map_or(Ok(0), |batch| self.put_batch(meaning, &batch))?;
                 return Ok(false);
             }
         }
+        let Some(last) = embedded else { return Ok(true) };
+        work.so_far.done += self.put_batch(meaning, &last)?;
+        Ok((work.progress)(work.so_far))
     }
 
-    /// Embeds the pieces of the passages that have none. False when it was stopped, or the model failed.
-    fn embed_pieces(&self, meaning: &Meaning, work: &mut Work<'_>) -> Result<bool, LongTermError> {
-        let mut after = 0;
-        loop {
-            let (last, runs) = self.store().read(|snapshot| -> Result<_, StoreError> {
-                let ids = snapshot.without_token_vectors(meaning.row(snapshot)?, after, BATCH)?;
-                Ok((ids.last().copied(), runs(snapshot, snapshot.passages(&ids)?)?))
-            })?;
-            let Some(last) = last else { return Ok(true) };
-            after = last;
-            let texts: Vec<TextRun<'_>> = runs.iter().map(Run::texts).collect();
-            let coded = meaning.code(&texts);
-            work.so_far.done += self.store().write(|tx| {
-                let pieces = ids(&runs).zip(&coded.pieces).filter_map(|(id, pieces)| Some((id, pieces.as_deref()?)));
-                passage::put_pieces(tx, pieces, Some(meaning))
-            })?;
-            let failed = !runs.is_empty() && coded.pieces.iter().all(Option::is_none);
-            if !work.goes_on(failed, coded.problem) {
-                return Ok(false);
+    fn read_batch(&self, meaning: &Meaning, what: Waiting, after: PassageId) -> Result<Option<Batch>, LongTermError> {
+        self.store().read(|snapshot| {
+            let model = meaning.row(snapshot)?;
+            let ids = match what {
+                Waiting::Vectors => snapshot.without_vector(model, after, BATCH)?,
+                Waiting::Pieces => snapshot.without_token_vectors(model, after, BATCH)?,
+            };
+            let Some(last) = ids.last().copied() else { return Ok(None) };
+            let runs = runs(snapshot, snapshot.passages(&ids)?)?;
+            let mut known = HashMap::new();
+            if let (Some(model), Waiting::Vectors) = (model, what) {
+                for (id, scope, text) in runs.iter().flat_map(|run| &run.own) {
+                    known.extend(Known::find(snapshot, *scope, model, text, false)?.vector.map(|vector| (*id, vector)));
+                }
             }
+            Ok(Some(Batch { last, runs, known, ..Batch::default() }))
+        })
+    }
+
+    /// Returns how many of its passages are done: a passage whose text changed meanwhile is gone, and the ones that took
+    /// its place wait in their turn.
+    fn put_batch(&self, meaning: &Meaning, batch: &Batch) -> Result<u64, LongTermError> {
+        self.store().write(|tx| {
+            let model = meaning.ensure_row(tx)?;
+            let (mut vectors, mut pieces) = (0, 0);
+            for (number, (id, ..)) in batch.own().enumerate() {
+                if let Some(vector) = batch.vectors.get(number).and_then(Option::as_deref) {
+                    vectors += u64::from(tx.put_vector(model, *id, vector)?);
+                }
+                if let Some(codes) = batch.pieces.get(number).and_then(Option::as_deref) {
+                    pieces += u64::from(tx.put_token_vectors(model, *id, codes)?);
+                }
+            }
+            Ok(if batch.vectors.is_empty() { pieces } else { vectors })
+        })
+    }
+}
+
+/// What passages wait for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Waiting {
+    /// Their vectors, and those of their pieces with them.
+    Vectors,
+    /// Those of their pieces alone.
+    Pieces,
+}
+
+/// Passages on their way from the store through the model and back.
+#[derive(Debug, Default)]
+struct Batch {
+    last: PassageId,
+    runs: Vec<Run>,
+    /// Vectors of equal texts that were stored before.
+    known: HashMap<PassageId, Vec<f32>>,
+    /// One entry a passage, in the order of the runs; empty where nothing is wanted.
+    vectors: Vec<Option<Vec<f32>>>,
+    pieces: Vec<Option<Vec<u8>>>,
+    problem: Option<String>,
+}
+
+impl Batch {
+    fn own(&self) -> impl Iterator<Item = &(PassageId, ScopeRow, String)> {
+        self.runs.iter().flat_map(|run| &run.own)
+    }
+
+    /// Embeds each text once. What the batch before holds is not in the store yet.
+    fn embed(&mut self, meaning: &Meaning, what: Waiting, before: Option<&Self>) {
+        let mut problem = None;
+        if what == Waiting::Vectors {
+            let before: HashMap<(ScopeRow, &str), &Vec<f32>> = before
+                .into_iter()
+                .flat_map(|before| before.own().zip(&before.vectors))
+                .filter_map(|((_, scope, text), vector)| Some(((*scope, text.as_str()), vector.as_ref()?)))
+                .collect();
+            let known = |(id, scope, text): &(PassageId, ScopeRow, String)| {
+                self.known.get(id).or_else(|| before.get(&(*scope, text.as_str())).copied()).cloned()
+            };
+            let known: Vec<Option<Vec<f32>>> = self.own().map(known).collect();
+            let texts = || self.own().map(|(.., text)| text.as_str()).zip(&known);
+            let distinct = Distinct::new(texts().filter(|(_, known)| known.is_none()).map(|(text, _)| text));
+            let checked = meaning.embed(&distinct.texts, Purpose::Passage);
+            let made = |text: &str| checked.vectors.get(distinct.place(text)?)?.clone();
+            let vectors = texts().map(|(text, known)| known.clone().or_else(|| made(text))).collect();
+            problem = checked.problem;
+            self.vectors = vectors;
         }
+        let coded = meaning.code(&self.runs.iter().map(Run::texts).collect::<Vec<_>>());
+        self.pieces = coded.pieces;
+        self.problem = problem.or(coded.problem);
     }
-}
 
-impl Meaning {
-    fn row(&self, snapshot: &Snapshot<'_>) -> Result<Option<ModelRow>, StoreError> {
-        snapshot.model(self.embedder.model(), self.dimension)
-    }
-}
-
-impl Work<'_> {
-    fn goes_on(&mut self, failed: bool, problem: Option<String>) -> bool {
-        self.problem = self.problem.take().or(problem);
-        !failed && (self.progress)(self.so_far)
+    /// Whether the model made nothing of any of it.
+    fn has_failed(&self) -> bool {
+        let is_nothing = self.vectors.iter().all(Option::is_none);
+        !self.runs.is_empty() && is_nothing && (!self.vectors.is_empty() || self.pieces.iter().all(Option::is_none))
     }
 }
 
 /// Passages that follow one another, and the one before them.
+#[derive(Debug)]
 struct Run {
     before: Option<String>,
-    own: Vec<(PassageId, String)>,
+    own: Vec<(PassageId, ScopeRow, String)>,
 }
 
 impl Run {
     fn texts(&self) -> TextRun<'_> {
         let texts: Vec<&str> =
-            self.before.iter().chain(self.own.iter().map(|(_, text)| text)).map(String::as_str).collect();
+            self.before.iter().chain(self.own.iter().map(|(.., text)| text)).map(String::as_str).collect();
         let own = usize::from(self.before.is_some())..texts.len();
         TextRun { texts, own }
     }
-}
-
-fn ids(runs: &[Run]) -> impl Iterator<Item = PassageId> {
-    runs.iter().flat_map(|run| run.own.iter().map(|(id, _)| *id))
 }
 
 /// Passages in stretches of neighbours.
@@ -224,7 +285,9 @@ fn runs(snapshot: &Snapshot<'_>, mut passages: Vec<PassageRow>) -> Result<Vec<Ru
         let Some(first) = stretch.first() else { continue };
         let before = snapshot.passages_of_run(first.run, first.place - 1, first.place - 1)?;
         let before = texts(snapshot, &before)?.pop().map(|(_, text)| text);
-        runs.push(Run { before, own: texts(snapshot, stretch)? });
+        let scope = |id| stretch.iter().find(|row| row.id == id).map(|row| row.scope);
+        let own = texts(snapshot, stretch)?.into_iter().filter_map(|(id, text)| Some((id, scope(id)?, text)));
+        runs.push(Run { before, own: own.collect() });
     }
     Ok(runs)
 }

@@ -1,9 +1,10 @@
 //! Long-term memory with an embedding model that a user might bring.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+use std::collections::HashMap;
 use std::path::Path;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
 
 use mnemon_core::{
     EmbedError, Embedder, Embeddings, Kind, ModelId, NewMemory, NewTurn, Placement, Purpose, Role, Scope, Timestamp,
@@ -16,12 +17,23 @@ use proptest::prelude::*;
 struct Words {
     model: ModelId,
     broken: AtomicBool,
+    /// Every text that was embedded as a passage.
+    read: Mutex<Vec<String>>,
 }
 
 impl Words {
     fn new(name: &str) -> Arc<Self> {
         let model = ModelId { name: name.into(), revision: "1".into(), dtype: "f32".into() };
-        Arc::new(Self { model, broken: AtomicBool::new(false) })
+        Arc::new(Self { model, broken: AtomicBool::new(false), read: Mutex::default() })
+    }
+}
+
+impl Words {
+    /// What was embedded since the last call, in order.
+    fn taken(&self) -> Vec<String> {
+        let mut read = std::mem::take(&mut *self.read.lock().unwrap());
+        read.sort();
+        read
     }
 }
 
@@ -34,7 +46,10 @@ impl Embedder for Words {
         32
     }
 
-    fn embed(&self, texts: &[&str], _: Purpose) -> Result<Embeddings, EmbedError> {
+    fn embed(&self, texts: &[&str], purpose: Purpose) -> Result<Embeddings, EmbedError> {
+        if purpose == Purpose::Passage {
+            self.read.lock().unwrap().extend(texts.iter().map(|text| (*text).to_owned()));
+        }
         if self.broken.load(Ordering::Relaxed) {
             return Err(EmbedError { model: self.model.name.clone(), source: "the model is away".into() });
         }
@@ -163,11 +178,10 @@ fn an_import_is_stored_first_and_embedded_after() {
     let turns: Vec<NewTurn> = (0..600).map(|n| NewTurn::new(Role::User, format!("turn {n} cat"))).collect();
     let append = Append {
         scope: &scope,
-        session: session.unwrap(),
+        session: &session.unwrap(),
         turns: &turns,
         placement: Placement::LongTerm,
         embed: Embed::Later,
-        accessed: &[],
         now: at(0),
     };
     assert_eq!(memory.append(&append).unwrap().added.len(), 600);
@@ -179,9 +193,104 @@ fn an_import_is_stored_first_and_embedded_after() {
     };
     memory.embed_pending(&mut until_300).unwrap();
     assert_eq!(steps, [256, 512], "stopped after the second batch");
+    // While the second one was stored the third was embedded; it is not thrown away.
     let (rest, _) = memory.embed_pending(&mut |_| true).unwrap();
-    assert_eq!((rest.done, rest.total), (88, 88));
+    assert_eq!((rest.done, rest.total), (0, 0));
 }
+
+#[test]
+fn a_text_is_embedded_once_in_its_scope() {
+    let words = Words::new("w");
+    let memory = in_memory(Some(Arc::clone(&words)));
+    let notes = |texts: &[&str]| texts.iter().map(|text| NewMemory::new(Kind::Note, *text)).collect::<Vec<_>>();
+    let add = |user: &str, texts: &[&str]| {
+        memory.add(&scope(user), &notes(texts), Embed::Now, at(0)).unwrap();
+        words.taken()
+    };
+    assert_eq!(add("ann", &["a cat", "a dog", "a cat"]), ["a cat", "a dog"]);
+    assert_eq!(add("ann", &["a dog", "a cow", "A dog"]), ["A dog", "a cow"]);
+    assert_eq!(add("bob", &["a cat"]), ["a cat"], "what others wrote is not looked at");
+
+    // A turn that is the same text as a note, and one that is not because of who speaks.
+    let turns = [NewTurn::new(Role::User, "a cow"), NewTurn::new(Role::User, "a cow").by("Ann")];
+    let session = memory.store().write(|tx| tx.start_session(tx.ensure_scope(&scope("ann"))?, &NEW, at(0))).unwrap();
+    let now = Append {
+        scope: &scope("ann"),
+        session: &session,
+        turns: &turns,
+        placement: Placement::Window,
+        embed: Embed::Now,
+        now: at(0),
+    };
+    memory.append(&now).unwrap();
+    assert_eq!(words.taken(), ["Ann: a cow"]);
+
+    let listed = memory.list(&scope("ann"), &ListFilter::default()).unwrap();
+    let update = |text: &str| {
+        let update = MemoryUpdate { text: Some(text.into()), ..MemoryUpdate::default() };
+        memory.update(&scope("ann"), listed[0].id, &update, at(1)).unwrap();
+        words.taken()
+    };
+    assert_eq!((update("a cow"), update("a hen"), update("a hen")), (vec![], vec!["a hen".to_owned()], vec![]));
+
+    // Stored first and embedded after: in two batches, of which the second is read while the first is embedded.
+    let many: Vec<String> = (0..400).map(|n| format!("item {}", n % 150)).chain(["a cow".into()]).collect();
+    let many: Vec<&str> = many.iter().map(String::as_str).collect();
+    memory.add(&scope("ann"), &notes(&many), Embed::Later, at(2)).unwrap();
+    assert_eq!(memory.embed_pending(&mut |_| true).unwrap().0.done, 401);
+    let embedded = words.taken();
+    assert_eq!(embedded.len(), 150, "each item once, and no cow");
+    assert!(embedded.windows(2).all(|pair| pair[0] != pair[1]));
+    // All of them have the vector of their text.
+    memory
+        .store()
+        .read(|snapshot| -> Result<(), StoreError> {
+            let model = snapshot.model(words.model(), 32)?;
+            assert_eq!(snapshot.count_without_vector(model)?, 0);
+            let mut of_text: HashMap<String, Vec<f32>> = HashMap::new();
+            let mut rows = Vec::new();
+            for user in ["ann", "bob"] {
+                let scope = snapshot.scope_id(&scope(user))?.unwrap();
+                snapshot.each_vector_of(scope, model.unwrap(), |passage, vector| -> Result<(), StoreError> {
+                    rows.push((passage, vector.to_vec()));
+                    Ok(())
+                })?;
+            }
+            assert_eq!(rows.len(), 3 + 3 + 1 + 2 + 401);
+            for (passage, vector) in rows {
+                let (_, memory) = snapshot.memories(&[snapshot.passages(&[passage])?[0].memory])?.remove(0);
+                let speaker = memory.turn.and_then(|turn| turn.speaker).unwrap_or_default();
+                let known = of_text.entry(speaker + &memory.text).or_insert_with(|| vector.clone());
+                assert_eq!(*known, vector);
+            }
+            Ok(())
+        })
+        .unwrap();
+    assert_eq!(memory.store().check().unwrap(), []);
+}
+
+#[test]
+fn only_what_is_forgotten_is_embedded_again() {
+    let words = Words::new("w");
+    let memory = in_memory(Some(Arc::clone(&words)));
+    let first = add(&memory, "ann", "a cat");
+    let second = add(&memory, "ann", "a cat");
+    memory.delete(&scope("ann"), first).unwrap();
+    add(&memory, "ann", "a cat");
+    assert_eq!(words.taken(), ["a cat"], "the second one is still there");
+    memory.delete(&scope("ann"), second).unwrap();
+    memory.clear(&scope("ann")).unwrap();
+    add(&memory, "ann", "a cat");
+    assert_eq!(words.taken(), ["a cat"], "nothing outlives what it was made of");
+    // Nor is the vector of another model taken for it.
+    let other = Words::new("other");
+    let other_memory =
+        LongTerm::new(Arc::clone(memory.store()), Some(Arc::clone(&other) as Arc<dyn Embedder>), Level::Thorough);
+    add(&other_memory, "ann", "a cat");
+    assert_eq!(other.taken(), ["a cat"]);
+}
+
+const NEW: NewSession<'static> = NewSession { name: None, started_at: Timestamp::UNIX_EPOCH, imported: false };
 
 #[test]
 fn equal_texts_are_one_hit_and_excluded_rows_none() {
@@ -266,11 +375,10 @@ fn what_is_written_is_analysed_at_once() {
     ];
     let append = Append {
         scope: &scope,
-        session: session.unwrap(),
+        session: &session.unwrap(),
         turns: &turns,
         placement: Placement::Window,
         embed: Embed::Later,
-        accessed: &[],
         now: at(0),
     };
     let rows: Vec<_> = memory.append(&append).unwrap().added.into_iter().map(|added| added.row).collect();

@@ -56,6 +56,8 @@ pub struct Passage<'a> {
     pub cues: Cues,
     /// The terms that say what it is about, in the order of the text, repeats kept.
     pub terms: Vec<Term>,
+    /// Whether it has more terms than these.
+    pub is_longer: bool,
 }
 
 /// The passages of a memory, in the order of its text; at least one.
@@ -92,19 +94,21 @@ fn passage<'a>(
 ) -> Passage<'a> {
     let caption = caption.filter(|caption| !caption.trim().is_empty());
     let shown = caption.unwrap_or_default();
-    let head = terms(speaker.unwrap_or_default()).chain(terms(text)).chain(terms(shown));
+    let mut all = terms(speaker.unwrap_or_default()).chain(terms(text)).chain(terms(shown));
     let embedded = match (speaker, caption) {
         (None, None) => Cow::Borrowed(text),
         (Some(speaker), None) => Cow::Owned(format!("{speaker}: {text}")),
         (None, Some(caption)) => Cow::Owned(format!("{text} [shares {caption}]")),
         (Some(speaker), Some(caption)) => Cow::Owned(format!("{speaker}: {text} [shares {caption}]")),
     };
+    let head: Vec<Term> = all.by_ref().take(most).collect();
     Passage {
         range,
         embedded,
         words: u32::try_from(count_words(text) + count_words(shown)).unwrap_or(u32::MAX),
         cues: Cues::of(text),
-        terms: head.take(most).collect(),
+        is_longer: head.len() == most && all.next().is_some(),
+        terms: head,
     }
 }
 

@@ -40,15 +40,17 @@ pub struct Change {
 }
 
 impl Snapshot<'_> {
-    /// The end of the change log: one row.
+    /// The end of the change log: its last row.
     ///
     /// # Errors
     /// When the file cannot be read.
     pub fn head(&self) -> Result<Head, StoreError> {
         Ok(self
             .conn
-            .prepare_cached("SELECT seq, nonce FROM head WHERE id = 1")?
-            .query_row([], |row| Ok(Head { seq: row.get(0)?, nonce: row.get(1)? }))?)
+            .prepare_cached("SELECT seq, nonce FROM change ORDER BY seq DESC LIMIT 1")?
+            .query_row([], |row| Ok(Head { seq: row.get(0)?, nonce: row.get(1)? }))
+            .optional()?
+            .unwrap_or_default())
     }
 
     /// What was changed in a scope after `known`, oldest first. `None` when the log does not continue from there (it was rolled
@@ -71,7 +73,7 @@ impl Snapshot<'_> {
             // later was cut.
             let first: Option<i64> =
                 self.conn.prepare_cached("SELECT min(seq) FROM change")?.query_row([], |row| row.get(0))?;
-            if first.is_some_and(|first| first > 1) || first.is_none() && self.head()?.seq > 0 {
+            if first.is_some_and(|first| first > 1) {
                 return Ok(None);
             }
         }

@@ -7,17 +7,17 @@
 //!
 //! ```
 //! use mnemon_core::{Kind, NewMemory, Scope, Timestamp};
-//! use mnemon_store::{Store, TextQuery};
+//! use mnemon_store::{ListFilter, Store};
 //!
 //! let store = Store::open_in_memory()?;
 //! let scope = Scope::user_scope("ann")?;
 //! let now = Timestamp::now();
 //! let added = store.write(|tx| tx.add_memory(&scope, &NewMemory::new(Kind::Fact, "Ann grows tomatoes"), now))?;
-//! let hits = store.read(|snapshot| {
-//!     let Some(scope) = snapshot.scope_id(&scope)? else { return Ok(Vec::new()) };
-//!     snapshot.text_search(&TextQuery { text: "tomato", scope, limit: 10 })
+//! let memories = store.read(|snapshot| match snapshot.scope_id(&scope)? {
+//!     Some(scope) => snapshot.list(scope, &ListFilter::default()),
+//!     None => Ok(Vec::new()),
 //! })?;
-//! assert_eq!(hits[0].row, added.row);
+//! assert_eq!(memories[0].id, added.id);
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
@@ -44,7 +44,7 @@ pub use changes::{Change, ChangeOp, Head};
 pub use error::StoreError;
 pub use memories::{Added, ListFilter, MemoryUpdate};
 pub use options::{Durability, ParseDurabilityError, StoreOptions};
-pub use passages::{NewPassage, PassageRow};
+pub use passages::{NewPassage, PassageRow, content_hash};
 pub use schema::{MIN_SQLITE_VERSION, SCHEMA_VERSION};
 pub use scopes::ScopeRow;
 pub use sessions::NewSession;

@@ -6,6 +6,7 @@ use mnemon_core::{
 use rusqlite::types::Value;
 use rusqlite::{OptionalExtension, Row, params, params_from_iter};
 
+use crate::passages::Owner;
 use crate::scopes::scope_from_parts;
 use crate::{RowId, ScopeRow, Snapshot, StoreError, WriteTx, grams};
 
@@ -25,6 +26,8 @@ pub struct Added {
     /// False when the same text of the same origin was stored before (it may have been changed since): then this names
     /// that memory and nothing was written.
     pub is_new: bool,
+    /// What its passages have to fit; `None` when it is not new.
+    pub(crate) owner: Option<Owner>,
 }
 
 /// Which memories of a scope to list.
@@ -73,7 +76,7 @@ const COLUMNS: &str = "
     JOIN scope ON scope.id = m.scope_id
     LEFT JOIN session ON session.id = m.session_id
     LEFT JOIN source ON source.id = m.source_id
-    LEFT JOIN window ON window.memory_id = m.id";
+    LEFT JOIN window ON window.session_id = m.session_id AND window.memory_id = m.id";
 
 impl Snapshot<'_> {
     /// The memories of these rows, in the same order; rows that are gone are left out.
@@ -110,6 +113,23 @@ impl Snapshot<'_> {
     /// When the file cannot be read or the row is damaged.
     pub fn memory(&self, scope: ScopeRow, id: MemoryId) -> Result<Option<Memory>, StoreError> {
         match self.memory_row(scope, id)? {
+            Some(row) => Ok(self.memories(&[row])?.pop().map(|(_, memory)| memory)),
+            None => Ok(None),
+        }
+    }
+
+    /// The turn that was said last in a session. One seek.
+    ///
+    /// # Errors
+    /// When the file cannot be read or the row is damaged.
+    pub fn last_turn(&self, scope: ScopeRow, session: SessionId) -> Result<Option<Memory>, StoreError> {
+        let Some(session) = self.session_row(scope, session)? else { return Ok(None) };
+        let row: Option<RowId> = self
+            .conn
+            .prepare_cached("SELECT id FROM memory WHERE session_id = ?1 ORDER BY position DESC LIMIT 1")?
+            .query_row([session], |row| row.get(0))
+            .optional()?;
+        match row {
             Some(row) => Ok(self.memories(&[row])?.pop().map(|(_, memory)| memory)),
             None => Ok(None),
         }
@@ -187,7 +207,7 @@ impl Snapshot<'_> {
                  AND origin_hash = ?4",
             )?
             .query_row(params![scope.0, origin.source, origin.id, hash], |row| {
-                Ok(Added { row: row.get(0)?, id: MemoryId::from_bytes(row.get(1)?), is_new: false })
+                Ok(Added { row: row.get(0)?, id: MemoryId::from_bytes(row.get(1)?), is_new: false, owner: None })
             })
             .optional()?)
     }
@@ -226,10 +246,60 @@ impl WriteTx<'_> {
         )
     }
 
-    /// Appends a turn to a session, active where `placement` says. The same text of the same origin is not added twice.
+    /// Appends turns to a session, in order, active where `placement` says. The same text of the same origin is not added
+    /// twice.
     ///
     /// # Errors
     /// As [`WriteTx::add_memory`], and [`StoreError::NoSession`].
+    pub fn append_turns(
+        &self,
+        scope: ScopeRow,
+        session: SessionId,
+        turns: &[NewTurn],
+        placement: Placement,
+        now: Timestamp,
+    ) -> Result<Vec<Added>, StoreError> {
+        let session_row =
+            self.session_row(scope, session)?.ok_or_else(|| StoreError::NoSession { session: session.to_string() })?;
+        let mut position: i64 = self
+            .conn
+            .prepare_cached("SELECT coalesce(max(position) + 1, 0) FROM memory WHERE session_id = ?1")?
+            .query_row([session_row], |row| row.get(0))?;
+        let mut all = Vec::with_capacity(turns.len());
+        for turn in turns {
+            let added = self.insert(
+                scope,
+                now,
+                &Fields {
+                    kind: Kind::Turn,
+                    place: Some((session_row, position, turn.role)),
+                    speaker: turn.speaker.as_deref(),
+                    text: &turn.text,
+                    caption: turn.caption.as_deref(),
+                    pinned: false,
+                    priority: turn.priority,
+                    metadata: &turn.metadata,
+                    origin: turn.origin.as_ref(),
+                    occurred_at: turn.occurred_at,
+                },
+            )?;
+            if added.is_new {
+                position += 1;
+                if placement == Placement::Window {
+                    self.conn
+                        .prepare_cached("INSERT INTO window (session_id, memory_id, last_access) VALUES (?1, ?2, ?3)")?
+                        .execute(params![session_row, added.row, now.as_millisecond()])?;
+                }
+            }
+            all.push(added);
+        }
+        Ok(all)
+    }
+
+    /// Appends one turn: see [`WriteTx::append_turns`].
+    ///
+    /// # Errors
+    /// As there.
     pub fn add_turn(
         &self,
         scope: ScopeRow,
@@ -238,34 +308,9 @@ impl WriteTx<'_> {
         placement: Placement,
         now: Timestamp,
     ) -> Result<Added, StoreError> {
-        let session_row =
-            self.session_row(scope, session)?.ok_or_else(|| StoreError::NoSession { session: session.to_string() })?;
-        let position: i64 = self
-            .conn
-            .prepare_cached("SELECT coalesce(max(position) + 1, 0) FROM memory WHERE session_id = ?1")?
-            .query_row([session_row], |row| row.get(0))?;
-        let added = self.insert(
-            scope,
-            now,
-            &Fields {
-                kind: Kind::Turn,
-                place: Some((session_row, position, turn.role)),
-                speaker: turn.speaker.as_deref(),
-                text: &turn.text,
-                caption: turn.caption.as_deref(),
-                pinned: false,
-                priority: turn.priority,
-                metadata: &turn.metadata,
-                origin: turn.origin.as_ref(),
-                occurred_at: turn.occurred_at,
-            },
-        )?;
-        if added.is_new && placement == Placement::Window {
-            self.conn
-                .prepare_cached("INSERT INTO window (memory_id, session_id, last_access) VALUES (?1, ?2, ?3)")?
-                .execute(params![added.row, session_row, now.as_millisecond()])?;
-        }
-        Ok(added)
+        let added = self.append_turns(scope, session, std::slice::from_ref(turn), placement, now)?;
+        let none = || StoreError::BadRow { table: "memory", row: 0, expected: "one row", got: "none".into() };
+        added.into_iter().next().ok_or_else(none)
     }
 
     fn insert(&self, scope: ScopeRow, now: Timestamp, fields: &Fields<'_>) -> Result<Added, StoreError> {
@@ -308,7 +353,12 @@ impl WriteTx<'_> {
             ])?;
         let row = self.conn.last_insert_rowid();
         self.write_grams(row, fields.text, fields.caption, fields.speaker)?;
-        Ok(Added { row, id, is_new: true })
+        let owner = Owner {
+            scope: scope.0,
+            place: fields.place.map(|(session, position, _)| (session, position)),
+            bytes: fields.text.len() as u64,
+        };
+        Ok(Added { row, id, is_new: true, owner: Some(owner) })
     }
 
     /// Changes a memory of this scope. Returns its row and whether its text is another one now: then its passages
@@ -427,13 +477,14 @@ struct Fields<'a> {
     occurred_at: Option<Timestamp>,
 }
 
-/// FNV-1a, 64 bits: small, stable for ever, and no defence against anybody, which is not needed: whoever writes the
-/// content may as well write another origin.
+/// No defence against anybody, which is not needed: whoever writes the content may as well write another origin.
 fn content_hash(text: &str, caption: Option<&str>) -> i64 {
-    let bytes = text.bytes().chain([0xff]).chain(caption.unwrap_or_default().bytes());
-    let hash = bytes
-        .fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3));
-    hash.cast_signed()
+    fnv1a(text.bytes().chain([0xff]).chain(caption.unwrap_or_default().bytes())).cast_signed()
+}
+
+/// FNV-1a, 64 bits: small, and stable for ever.
+pub(crate) fn fnv1a(bytes: impl Iterator<Item = u8>) -> u64 {
+    bytes.fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3))
 }
 
 fn check_text(text: &str) -> Result<(), StoreError> {

@@ -1,9 +1,12 @@
 //! Passages as rows: the stretches of text that are searched.
 
+use std::collections::HashMap;
+
 use mnemon_core::{Kind, Role, Timestamp};
 use rusqlite::{OptionalExtension, Row, params};
 
-use crate::memories::time_from_millis;
+use crate::memories::{Added, fnv1a, time_from_millis};
+use crate::vectors::Table;
 use crate::{PassageId, RowId, ScopeRow, Snapshot, StoreError, WriteTx};
 
 /// A passage that is about to be stored.
@@ -19,6 +22,17 @@ pub struct NewPassage<'a> {
     pub cues: u32,
     /// Hashes of the terms by which it is found, in the order of the text, repeats kept.
     pub terms: &'a [u32],
+    /// Whether its text has words that are not among the terms: then its memory stands in the index of whole texts, in
+    /// which [`Snapshot::text_search`] looks.
+    pub is_longer: bool,
+    /// [`content_hash`] of what is embedded of it.
+    pub content: u64,
+}
+
+/// A hash of what is embedded of a passage, by which the vector of an equal text is found. The same for ever.
+#[must_use]
+pub fn content_hash(embedded: &str) -> u64 {
+    fnv1a(embedded.bytes())
 }
 
 /// A passage with what ranking needs to know of its memory.
@@ -28,6 +42,8 @@ pub struct PassageRow {
     pub id: PassageId,
     /// The memory that it is part of.
     pub memory: RowId,
+    /// The scope of that.
+    pub scope: ScopeRow,
     /// The sequence in which its neighbours mean something: the turns of its session, or the passages of its memory.
     /// A number without a meaning of its own; turns of a session share one.
     pub run: i64,
@@ -58,7 +74,7 @@ pub struct PassageRow {
 /// Every column that [`passage_from_row`] reads.
 pub(crate) const COLUMNS: &str = "
     SELECT p.id, p.memory_id, p.run, p.place, p.ordinal, p.start_byte, p.end_byte, p.words, p.cues, p.terms,
-           m.kind, m.role, m.speaker, coalesce(m.occurred_at, m.stored_at)
+           m.kind, m.role, m.speaker, coalesce(m.occurred_at, m.stored_at), p.scope_id
     FROM passage AS p JOIN memory AS m ON m.id = p.memory_id";
 
 impl Snapshot<'_> {
@@ -83,15 +99,37 @@ impl Snapshot<'_> {
     /// # Errors
     /// When the file cannot be read or a row is damaged.
     pub fn passages_of_run(&self, run: i64, from_place: i64, to_place: i64) -> Result<Vec<PassageRow>, StoreError> {
-        let mut statement = self
-            .conn
-            .prepare_cached(&format!("{COLUMNS} WHERE p.run = ?1 AND p.place BETWEEN ?2 AND ?3 ORDER BY p.place"))?;
-        let mut rows = statement.query([run, from_place, to_place])?;
+        // A turn is found by the index of its session, anything else by that of its memory.
+        let place = match run & 1 {
+            0 => "m.session_id = ?1 AND m.position BETWEEN ?2 AND ?3 ORDER BY m.position",
+            _ => "p.memory_id = ?1 AND p.ordinal BETWEEN ?2 AND ?3 ORDER BY p.ordinal",
+        };
+        let mut statement = self.conn.prepare_cached(&format!("{COLUMNS} WHERE {place}"))?;
+        let mut rows = statement.query([run >> 1, from_place, to_place])?;
         let mut passages = Vec::new();
         while let Some(row) = rows.next()? {
             passages.push(passage_from_row(row)?);
         }
         Ok(passages)
+    }
+
+    /// The passages of a scope whose embedded text has this hash, the oldest first, at most `limit`. One seek. Texts of
+    /// equal hashes are nearly always equal; who needs to be sure compares them.
+    ///
+    /// # Errors
+    /// When the file cannot be read.
+    pub fn passages_of_content(
+        &self,
+        scope: ScopeRow,
+        content: u64,
+        limit: usize,
+    ) -> Result<Vec<PassageId>, StoreError> {
+        let mut statement = self
+            .conn
+            .prepare_cached("SELECT id FROM passage WHERE content = ?1 AND scope_id = ?2 ORDER BY id LIMIT ?3")?;
+        let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+        let ids = statement.query_map([scoped(scope.0, content), scope.0, limit], |row| row.get(0))?;
+        Ok(ids.collect::<Result<_, _>>()?)
     }
 
     /// The passages of these memories: memory after memory as given, each in the order of its text.
@@ -186,9 +224,27 @@ impl WriteTx<'_> {
         Ok(())
     }
 
-    /// Stores the passages of a memory, in the order of its text, in place of those that are there, whose vectors go
-    /// with them. `analysis` is the version of the engine's analysis that made them. Returns their ids; none when the
-    /// memory is gone by now.
+    /// Stores the passages of a memory that was added in this transaction and has none yet. Returns their ids; none when
+    /// it is not new. Otherwise as [`WriteTx::put_passages`].
+    ///
+    /// # Errors
+    /// As [`WriteTx::put_passages`].
+    pub fn put_first_passages(
+        &self,
+        added: &Added,
+        analysis: u32,
+        passages: &[NewPassage<'_>],
+    ) -> Result<Vec<PassageId>, StoreError> {
+        match &added.owner {
+            Some(owner) => self.insert_passages(added.row, owner, analysis, passages),
+            None => Ok(Vec::new()),
+        }
+    }
+
+    /// Stores the passages of a memory, in the order of its text, in place of those that are there. Vectors stay with
+    /// what they were made of: a new passage of the same content as an old one gets the vectors of that, of every model;
+    /// all others go, and so do those of pieces, which depend on neighbours. `analysis` is the version of the engine's
+    /// analysis that made them. Returns their ids; none when the memory is gone by now.
     ///
     /// # Errors
     /// [`StoreError::Invalid`] when a passage lies outside of the text of its memory, and for several passages of a
@@ -203,22 +259,41 @@ impl WriteTx<'_> {
             .conn
             .prepare_cached("SELECT scope_id, session_id, position, octet_length(text) FROM memory WHERE id = ?1")?
             .query_row([memory], |row| {
-                Ok(Owner { scope: row.get(0)?, session: row.get(1)?, position: row.get(2)?, bytes: row.get(3)? })
+                let (session, position): (Option<i64>, Option<i64>) = (row.get(1)?, row.get(2)?);
+                Ok(Owner { scope: row.get(0)?, place: session.zip(position), bytes: row.get(3)? })
             })
             .optional()?;
         let Some(owner) = owner else { return Ok(Vec::new()) };
-        check(&owner, passages)?;
+        let kept = self.vectors_by_content(memory, owner.scope, passages)?;
         self.conn.prepare_cached("DELETE FROM passage WHERE memory_id = ?1")?.execute([memory])?;
+        self.conn.prepare_cached("DELETE FROM memory_words WHERE rowid = ?1")?.execute([memory])?;
+        let ids = self.insert_passages(memory, &owner, analysis, passages)?;
+        for (id, passage) in ids.iter().zip(passages) {
+            for (model, data) in kept.get(&passage.content).into_iter().flatten() {
+                self.write_parts(Table::Vector, *model, *id, data)?;
+            }
+        }
+        Ok(ids)
+    }
+
+    fn insert_passages(
+        &self,
+        memory: RowId,
+        owner: &Owner,
+        analysis: u32,
+        passages: &[NewPassage<'_>],
+    ) -> Result<Vec<PassageId>, StoreError> {
+        check(owner, passages)?;
         let mut insert = self.conn.prepare_cached(
             "INSERT INTO passage (memory_id, scope_id, ordinal, start_byte, end_byte, run, place, words, cues, analysis,
-                                  terms)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)",
+                                  content, terms)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)",
         )?;
         let mut ids = Vec::with_capacity(passages.len());
         for (ordinal, passage) in (0_i64..).zip(passages) {
-            let (run, place) = match (owner.session, owner.position) {
-                (Some(session), Some(position)) => (2 * session, position),
-                _ => (2 * memory + 1, ordinal),
+            let (run, place) = match owner.place {
+                Some((session, position)) => (2 * session, position),
+                None => (2 * memory + 1, ordinal),
             };
             let terms: Vec<u8> = passage.terms.iter().flat_map(|term| term.to_le_bytes()).collect();
             insert.execute(params![
@@ -232,24 +307,70 @@ impl WriteTx<'_> {
                 passage.words,
                 passage.cues,
                 analysis,
+                scoped(owner.scope, passage.content),
                 terms,
             ])?;
             ids.push(self.conn.last_insert_rowid());
         }
+        if passages.iter().any(|passage| passage.is_longer) {
+            self.conn
+                .prepare_cached(
+                    "INSERT INTO memory_words (rowid, text, caption, speaker)
+                     SELECT id, text, caption, speaker FROM memory WHERE id = ?1",
+                )?
+                .execute([memory])?;
+        }
         Ok(ids)
+    }
+
+    /// The vectors of the passages of a memory that have the content of one of these, by content, each with its model.
+    fn vectors_by_content(
+        &self,
+        memory: RowId,
+        scope: i64,
+        passages: &[NewPassage<'_>],
+    ) -> Result<VectorsByContent, StoreError> {
+        let mut kept = HashMap::new();
+        let wanted: HashMap<i64, u64> =
+            passages.iter().map(|passage| (scoped(scope, passage.content), passage.content)).collect();
+        let mut statement =
+            self.conn.prepare_cached("SELECT id, content FROM passage WHERE memory_id = ?1 AND content IS NOT NULL")?;
+        let mut rows = statement.query([memory])?;
+        while let Some(row) = rows.next()? {
+            if let Some(content) = wanted.get(&row.get(1)?) {
+                kept.insert(*content, self.vectors_of(row.get(0)?)?);
+            }
+        }
+        Ok(kept)
     }
 }
 
+/// For each content the vectors of it as they are stored, each with the row of its model.
+type VectorsByContent = HashMap<u64, Vec<(i64, Vec<u8>)>>;
+
 /// What of a memory its passages repeat.
-struct Owner {
-    scope: i64,
-    session: Option<i64>,
-    position: Option<i64>,
-    bytes: u64,
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Owner {
+    pub(crate) scope: i64,
+    /// The session of a turn and its position there.
+    pub(crate) place: Option<(i64, i64)>,
+    pub(crate) bytes: u64,
+}
+
+/// The hash of a content as it is stored: another one in each scope, so that a search for it never meets what others
+/// wrote.
+fn scoped(scope: i64, content: u64) -> i64 {
+    // The finaliser of SplitMix64, which spreads every bit.
+    let mix = |value: u64| {
+        let value = (value ^ (value >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        let value = (value ^ (value >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        value ^ (value >> 31)
+    };
+    mix(content ^ mix(scope.cast_unsigned())).cast_signed()
 }
 
 fn check(owner: &Owner, passages: &[NewPassage<'_>]) -> Result<(), StoreError> {
-    if owner.session.is_some() && passages.len() > 1 {
+    if owner.place.is_some() && passages.len() > 1 {
         return Err(StoreError::Invalid {
             field: "passages",
             expected: "one passage for a turn",
@@ -292,6 +413,7 @@ pub(crate) fn passage_from_row(row: &Row<'_>) -> Result<PassageRow, StoreError> 
     Ok(PassageRow {
         id,
         memory,
+        scope: ScopeRow(row.get(14)?),
         run: row.get(2)?,
         place: row.get(3)?,
         ordinal: number(4)?,

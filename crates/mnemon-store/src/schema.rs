@@ -22,6 +22,7 @@ const MIN_SQLITE_NUMBER: i32 = 3_051_003;
 const MIGRATIONS: &[M<'static>] = &[
     M::up(include_str!("migrations/0001_first.sql")),
     M::up(include_str!("migrations/0002_passages.sql")),
+    M::up(include_str!("migrations/0003_lean.sql")),
     M::up(include_str!("migrations/0004_change_scopes.sql")),
 ];
 
@@ -159,10 +160,6 @@ mod tests {
         let model = ModelId { name: "m".into(), revision: "1".into(), dtype: "f32".into() };
         let work = |tx: &WriteTx<'_>| -> Result<(), StoreError> {
             let scope = tx.scope_id(&ann)?.unwrap();
-            let hits = tx.text_search(&TextQuery { text: "garden", scope, limit: 9 })?;
-            let mut rows: Vec<_> = hits.iter().map(|hit| hit.row).collect();
-            rows.sort_unstable();
-            assert_eq!(rows, [1, 2]);
             assert_eq!(tx.speakers(scope, 9)?, ["Ann"]);
             assert_eq!(tx.newest_time(scope)?.map(Timestamp::as_millisecond), Some(8000));
             // What was logged is forgotten: who stood somewhere in it begins anew, and the log goes on from here.
@@ -175,7 +172,8 @@ mod tests {
             assert_eq!((tx.without_passages(1, 0, 9)?, tx.count_without_passages(1)?), (vec![1, 2, 3], 3));
             let model = tx.model(&model, 1)?;
             assert!(tx.without_vector(model, 0, 9)?.is_empty());
-            let whole = NewPassage { start: 0, end: 4, words: 4, cues: 0, terms: &[1, 2] };
+            let whole =
+                NewPassage { start: 0, end: 4, words: 4, cues: 0, terms: &[1, 2], is_longer: false, content: 7 };
             let passages = tx.put_passages(1, 1, &[whole])?;
             tx.put_vector(model.unwrap(), passages[0], &[1.0])?;
             assert_eq!(tx.without_passages(1, 0, 9)?, [2, 3]);
@@ -189,6 +187,86 @@ mod tests {
                 Timestamp::now(),
             )?;
             assert!(old && tx.passages(&passages)?.is_empty());
+            Ok(())
+        };
+        store.write(work).unwrap();
+        assert_eq!(store.check().unwrap(), []);
+    }
+
+    /// A file of the second schema: a long turn in a window and a note with vectors of two models and of pieces, and a
+    /// passage that is gone.
+    fn second_schema(path: &Path, vector: &[u8], pieces: &[u8]) {
+        let mut conn = Connection::open(path).unwrap();
+        conn.pragma_update(None, "application_id", APPLICATION_ID).unwrap();
+        conn.pragma_update(None, "foreign_keys", true).unwrap();
+        Migrations::from_slice(&MIGRATIONS[..2]).to_latest(&mut conn).unwrap();
+        conn.execute_batch(
+            "INSERT INTO scope (user, agent, project) VALUES ('ann', '', '');
+             INSERT INTO session (uid, scope_id, started_at, imported) VALUES (randomblob(16), 1, 0, 0);
+             INSERT INTO memory (uid, scope_id, kind, session_id, position, role, pinned, stored_at, updated_at, priority,
+                                 text)
+             VALUES (randomblob(16), 1, 1, 1, 0, 1, 0, 9000, 9000, 1.0, 'a long answer about gardens'),
+                    (randomblob(16), 1, 3, NULL, NULL, NULL, 0, 8000, 8000, 1.0, 'a note on gardens');
+             INSERT INTO window (memory_id, session_id, last_access) VALUES (1, 1, 7000);
+             INSERT INTO passage (memory_id, scope_id, ordinal, start_byte, end_byte, run, place, words, cues, analysis,
+                                  terms)
+             VALUES (1, 1, 0, 0, 27, 2, 0, 5, 3, 1, zeroblob(240)), (2, 1, 0, 0, 17, 5, 0, 4, 0, 1, zeroblob(240)),
+                    (2, 1, 1, 0, 17, 5, 1, 4, 0, 1, x'');
+             INSERT INTO passage_terms (rowid, terms) VALUES (1 << 10 | 60, 'a'), (2 << 10 | 60, 'a'), (3 << 10, '');
+             DELETE FROM passage WHERE id = 3;
+             INSERT INTO model (name, revision, dtype, dimension) VALUES ('m', '1', 'f32', 500), ('n', '1', 'f32', 1);",
+        )
+        .unwrap();
+        let mut insert = conn.prepare("INSERT INTO vector (passage_id, model_id, data) VALUES (?1, ?2, ?3)").unwrap();
+        for (passage, model, data) in [(2, 1, vector), (1, 1, vector), (1, 2, &[0, 0, 128, 63])] {
+            insert.execute(rusqlite::params![passage, model, data]).unwrap();
+        }
+        conn.execute("INSERT INTO token_vector (passage_id, model_id, data) VALUES (1, 1, ?1)", [pieces]).unwrap();
+    }
+
+    #[test]
+    fn a_file_of_the_second_schema_keeps_its_passages_and_vectors() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("m.db");
+        let values: Vec<f32> = (0..500_u16).map(f32::from).collect();
+        let bytes: Vec<u8> = values.iter().flat_map(|value| value.to_le_bytes()).collect();
+        let pieces: Vec<u8> = (0..1999_u16).map(|n| n as u8).collect();
+        second_schema(&path, &bytes, &pieces);
+        let store = Store::open(&path, StoreOptions::default()).unwrap();
+        assert_eq!(store.check().unwrap(), []);
+        let ann = Scope::user_scope("ann").unwrap();
+        let model = |name: &str| ModelId { name: name.into(), revision: "1".into(), dtype: "f32".into() };
+        let work = |tx: &WriteTx<'_>| -> Result<(), StoreError> {
+            let scope = tx.scope_id(&ann)?.unwrap();
+            let (m, n) = (tx.model(&model("m"), 500)?.unwrap(), tx.model(&model("n"), 1)?.unwrap());
+            let mut seen = Vec::new();
+            tx.each_vector_of(scope, m, |passage, vector| -> Result<(), StoreError> {
+                seen.push((passage, vector.to_vec()));
+                Ok(())
+            })?;
+            assert_eq!(seen, [(1, values.clone()), (2, values.clone())]);
+            let (mut vector, mut read) = (Vec::new(), Vec::new());
+            assert!(tx.read_vector(n, 1, &mut vector)? && vector == [1.0]);
+            assert!(!tx.read_vector(n, 2, &mut vector)? && !tx.read_token_vectors(m, 2, &mut read)?);
+            assert!(tx.read_token_vectors(m, 1, &mut read)? && read == pieces);
+            assert_eq!((tx.without_vector(Some(n), 0, 9)?, tx.count_without_token_vectors(Some(m))?), (vec![2], 1));
+
+            let session = tx.latest_session(scope)?.unwrap();
+            let window = tx.window(scope, session)?;
+            assert_eq!(window.iter().map(|w| (w.row, w.last_access.as_second())).collect::<Vec<_>>(), [(1, 7)]);
+            // Of the two that had terms for sixty words, only a turn can have more words than that.
+            let hits = tx.text_search(&TextQuery { text: "garden", scope, limit: 9 })?;
+            assert_eq!(hits.iter().map(|hit| hit.row).collect::<Vec<_>>(), [1]);
+            // The log goes on where it was, and numbers of passages that are gone are not used again.
+            let head = tx.head()?;
+            assert_eq!(tx.changes_since(scope, head)?, Some(vec![]));
+            let passage = NewPassage { start: 0, end: 4, words: 4, cues: 0, terms: &[1], is_longer: false, content: 7 };
+            assert_eq!(tx.put_passages(2, 1, &[passage])?, [4]);
+            let changes = tx.changes_since(scope, head)?.unwrap();
+            let changes: Vec<_> = changes.iter().map(|change| (change.op, change.passage)).collect();
+            assert_eq!(changes, [(ChangeOp::PassageDropped, 2), (ChangeOp::PassageStored, 4)]);
+            tx.delete(scope, tx.memories(&[1])?[0].1.id)?;
+            assert!(tx.window(scope, session)?.is_empty() && !tx.read_vector(m, 1, &mut vector)?);
             Ok(())
         };
         store.write(work).unwrap();

@@ -1,9 +1,6 @@
 //! Everything that a cache of one scope holds, read at once.
 
-use rusqlite::params;
-
 use crate::passages::{COLUMNS, passage_from_row};
-use crate::vectors::decode;
 use crate::{ModelRow, PassageId, PassageRow, ScopeRow, Snapshot, StoreError};
 
 impl Snapshot<'_> {
@@ -35,19 +32,17 @@ impl Snapshot<'_> {
         let mut statement = self
             .conn
             .prepare_cached(
-                "SELECT passage.id, vector.data FROM memory
-                 JOIN passage ON passage.memory_id = memory.id
-                 JOIN vector ON vector.passage_id = passage.id AND vector.model_id = ?2
+                "SELECT passage.id FROM memory JOIN passage ON passage.memory_id = memory.id
                  WHERE memory.scope_id = ?1 ORDER BY memory.id, passage.ordinal",
             )
             .map_err(StoreError::from)?;
-        let mut rows = statement.query(params![scope.0, model.id]).map_err(StoreError::from)?;
+        let mut rows = statement.query([scope.0]).map_err(StoreError::from)?;
         let mut vector = Vec::with_capacity(model.dimension());
         while let Some(row) = rows.next().map_err(StoreError::from)? {
             let id = row.get(0).map_err(StoreError::from)?;
-            let data = row.get_ref(1).and_then(|data| Ok(data.as_blob()?)).map_err(StoreError::from)?;
-            decode(model, id, data, &mut vector)?;
-            each(id, &vector)?;
+            if self.read_vector(model, id, &mut vector)? {
+                each(id, &vector)?;
+            }
         }
         Ok(())
     }

@@ -55,13 +55,26 @@ pub struct Damage {
 }
 
 /// What holds of passages, and how many rows break it.
-const PASSAGE_CHECKS: [(&str, &str); 1] = [(
-    "passages have the scope and the place of their memory",
-    "SELECT count(*) FROM passage JOIN memory ON memory.id = passage.memory_id
+const PASSAGE_CHECKS: [(&str, &str); 3] = [
+    (
+        "passages have the scope and the place of their memory",
+        "SELECT count(*) FROM passage JOIN memory ON memory.id = passage.memory_id
          WHERE passage.scope_id <> memory.scope_id OR (run, place) <> (
              coalesce(2 * session_id, 2 * memory_id + 1), coalesce(position, ordinal)
          )",
-)];
+    ),
+    (
+        "vectors belong to a passage and a model",
+        "SELECT count(*) FROM (SELECT id FROM vector UNION ALL SELECT id FROM token_vector) AS stored
+         WHERE NOT EXISTS (SELECT 1 FROM passage WHERE id = (stored.id >> 8) & 0x7ffffffffff)
+         OR NOT EXISTS (SELECT 1 FROM model WHERE id = stored.id >> 51)",
+    ),
+    (
+        "turns of a window belong to its session",
+        "SELECT count(*) FROM window WHERE NOT EXISTS
+         (SELECT 1 FROM memory WHERE id = window.memory_id AND session_id = window.session_id)",
+    ),
+];
 
 impl Snapshot<'_> {
     /// What a scope holds, or the whole file. Counts rows, so its cost grows with the file.
@@ -106,9 +119,9 @@ impl Snapshot<'_> {
             "SELECT name, revision, dtype, (
                  SELECT count(*) FROM (
                      SELECT 1 FROM passage
-                     LEFT JOIN {table} AS stored ON stored.passage_id = passage.id AND stored.model_id = model.id
+                     LEFT JOIN {table} AS stored ON stored.id = (model.id << 51) | (passage.id << 8)
                      WHERE ?1 = 0 OR passage.scope_id = ?1
-                     GROUP BY passage.memory_id HAVING count(*) = count(stored.passage_id)
+                     GROUP BY passage.memory_id HAVING count(*) = count(stored.id)
                  )
              ) FROM model ORDER BY model.id"
         ))?;
@@ -165,7 +178,7 @@ impl Store {
         if !self.is_read_only() {
             // The check of a text index is a command in the form of an INSERT; it writes nothing.
             let checked = self.write(|tx| -> Result<(), StoreError> {
-                tx.conn.execute("INSERT INTO memory_words (memory_words, rank) VALUES ('integrity-check', 1)", [])?;
+                tx.conn.execute("INSERT INTO memory_words (memory_words) VALUES ('integrity-check')", [])?;
                 tx.conn.execute("INSERT INTO memory_grams (memory_grams) VALUES ('integrity-check')", [])?;
                 Ok(())
             });

@@ -91,7 +91,8 @@ impl Store {
             .map_err(E::from)
             .and_then(|()| work(&Snapshot::new(&conn)));
         // A connection whose transaction cannot be ended is not used again.
-        if conn.execute_batch("ROLLBACK").is_ok() || conn.is_autocommit() {
+        let ended = conn.prepare_cached("ROLLBACK").and_then(|mut rollback| rollback.execute([])).is_ok();
+        if ended || conn.is_autocommit() {
             self.return_reader(conn);
         }
         result
@@ -148,9 +149,9 @@ impl Store {
 /// A deferred transaction takes its snapshot at the first read, not at BEGIN, so the first read belongs to it.
 fn begin_read(conn: &mut Connection) -> Result<(), StoreError> {
     if conn.is_autocommit() {
-        conn.execute_batch("BEGIN")?;
+        conn.prepare_cached("BEGIN")?.execute([])?;
     }
-    conn.prepare_cached("SELECT seq FROM head WHERE id = 1")?.query_row([], |row| row.get::<_, i64>(0))?;
+    conn.prepare_cached("SELECT id FROM meta")?.query_row([], |row| row.get::<_, i64>(0))?;
     Ok(())
 }
 

@@ -25,7 +25,7 @@ fn model() -> ModelId {
 }
 
 fn whole(terms: &[u32]) -> NewPassage<'_> {
-    NewPassage { start: 0, end: 1, words: 1, cues: 0, terms }
+    NewPassage { start: 0, end: 1, words: 1, cues: 0, terms, is_longer: false, content: 0 }
 }
 
 /// A note of one passage with these terms.
@@ -69,10 +69,10 @@ fn passages_are_read_as_they_were_written() {
             rows.push(tx.add_turn(ann, session, turn, Placement::Window, at(1))?.row);
         }
         let document = tx.add_memory(&scope("ann"), &NewMemory::new(Kind::Document, "One. Two. Three."), at(2))?.row;
-        let question = NewPassage { start: 0, end: 17, words: 4, cues: u32::MAX, terms: &[u32::MAX, 0, 5, 5] };
+        let question = NewPassage { end: 17, words: 4, cues: u32::MAX, ..whole(&[u32::MAX, 0, 5, 5]) };
         let mut ids = tx.put_passages(rows[0], 3, &[question])?;
         ids.extend(tx.put_passages(rows[1], 3, &[NewPassage { end: 14, words: 3, ..whole(&[]) }])?);
-        let part = |start, end| NewPassage { start, end, words: 1, cues: 2, terms: &[9] };
+        let part = |start, end| NewPassage { start, end, cues: 2, ..whole(&[9]) };
         ids.extend(tx.put_passages(document, 3, &[part(0, 4), part(5, 9), part(10, 16)])?);
 
         assert_eq!(tx.passages_of(&[document, rows[0]])?, [ids[2], ids[3], ids[4], ids[0]]);
@@ -115,6 +115,56 @@ fn other_passages_replace_those_that_are_there() {
         assert_eq!(tx.put_passages(row, 2, &[])?, [0; 0]);
         assert_eq!((passages(tx, "ann")?, tx.count_without_passages(2)?), (vec![], 1));
         assert_eq!(tx.put_passages(row + 1, 2, &[whole(&[2])])?, [0; 0], "of a memory that is gone");
+        Ok(())
+    });
+}
+
+#[test]
+fn a_vector_stays_with_what_it_was_made_of() {
+    check(|tx| {
+        let row = tx.add_memory(&scope("ann"), &NewMemory::new(Kind::Document, "xyz"), at(0))?.row;
+        let of = |content| NewPassage { content, ..whole(&[1]) };
+        let old = tx.put_passages(row, 1, &[of(7), of(8), of(9)])?;
+        let (m, n) = (tx.ensure_model(&model(), 1)?, tx.ensure_model(&model(), 2)?);
+        for (number, passage) in old.iter().enumerate() {
+            tx.put_vector(m, *passage, &[number as f32])?;
+            tx.put_token_vectors(m, *passage, b"abc")?;
+        }
+        tx.put_vector(n, old[1], &[0.0, 1.0])?;
+        let head = tx.head()?;
+        let new = tx.put_passages(row, 2, &[of(8), of(6), of(7)])?;
+        let read = |model, passage: i64| -> Result<Option<Vec<f32>>> {
+            let mut vector = Vec::new();
+            Ok(tx.read_vector(model, passage, &mut vector)?.then_some(vector))
+        };
+        assert_eq!((read(m, new[0])?, read(n, new[0])?), (Some(vec![1.0]), Some(vec![0.0, 1.0])));
+        assert_eq!((read(m, new[1])?, read(m, new[2])?, read(n, new[2])?), (None, Some(vec![0.0]), None));
+        // Pieces are read among their neighbours, and these may be others now.
+        assert_eq!(tx.without_token_vectors(Some(m), 0, 9)?, new);
+        // Who follows the log learns of all of it.
+        let changes = tx.changes_since(tx.ensure_scope(&scope("ann"))?, head)?.unwrap();
+        let of = |op| changes.iter().filter(|change| change.op == op).count();
+        assert_eq!((of(ChangeOp::PassageDropped), of(ChangeOp::PassageStored), of(ChangeOp::VectorStored)), (3, 3, 3));
+        Ok(())
+    });
+}
+
+#[test]
+fn an_equal_content_is_found_in_its_scope_only() {
+    check(|tx| {
+        let with = |user: &str, content| -> Result<i64> {
+            let row = tx.add_memory(&scope(user), &NewMemory::new(Kind::Note, "x"), at(0))?.row;
+            Ok(tx.put_passages(row, 1, &[NewPassage { content, ..whole(&[]) }])?[0])
+        };
+        let (first, _, second) = (with("ann", 5)?, with("ann", 6)?, with("ann", 5)?);
+        let other = with("bob", 5)?;
+        let found = |user: &str, content, limit| -> Result<Vec<i64>> {
+            tx.passages_of_content(tx.ensure_scope(&scope(user))?, content, limit)
+        };
+        assert_eq!((found("ann", 5, 9)?, found("ann", 5, 1)?), (vec![first, second], vec![first]));
+        assert_eq!((found("bob", 5, 9)?, found("bob", 6, 9)?), (vec![other], vec![]));
+        tx.delete(tx.ensure_scope(&scope("ann"))?, tx.memories(&[tx.passages(&[first])?[0].memory])?[0].1.id)?;
+        assert_eq!(found("ann", 5, 9)?, [second]);
         Ok(())
     });
 }

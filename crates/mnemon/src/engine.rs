@@ -3,13 +3,16 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use mnemon_core::{Memory, Timestamp, TokenCounter};
+use mnemon_core::{
+    Kind, Memory, MemoryId, Metadata, NewTurn, Placement, Scope, SessionId, Timestamp, TokenCounter, Turn,
+};
 use mnemon_long_term::LongTerm;
 use mnemon_short_term::{EvictionPolicy, Window, WindowItem};
 use mnemon_store::{RowId, WindowRow};
 
 use crate::Config;
 use crate::context::render;
+use crate::windows::Windows;
 
 /// Tells the time. The engine asks nobody else.
 pub type Clock = Arc<dyn Fn() -> Timestamp + Send + Sync>;
@@ -26,6 +29,7 @@ pub(crate) struct Engine {
     /// Turns of the window that were part of a context and whose access is not stored yet. Storing it can wait for the
     /// next turn: it only orders what leaves the window.
     pub(crate) accessed: Mutex<HashMap<RowId, Timestamp>>,
+    pub(crate) windows: Windows,
     /// Token counts of turns, with the time of the text that they are of.
     counted: Mutex<HashMap<RowId, (Timestamp, usize)>>,
 }
@@ -38,8 +42,8 @@ impl Engine {
         eviction: Arc<dyn EvictionPolicy>,
         clock: Clock,
     ) -> Self {
-        let (accessed, counted) = (Mutex::default(), Mutex::default());
-        Self { config, long_term, counter, eviction, clock, accessed, counted }
+        let (accessed, windows, counted) = (Mutex::default(), Windows::default(), Mutex::default());
+        Self { config, long_term, counter, eviction, clock, accessed, windows, counted }
     }
 
     pub(crate) fn now(&self) -> Timestamp {
@@ -76,11 +80,43 @@ impl Engine {
             return tokens;
         }
         let tokens = self.counter.count(&render::recent_line(memory));
+        self.note_tokens(row, memory.updated_at, tokens);
+        tokens
+    }
+
+    /// The tokens of a turn that is about to be stored, as [`Engine::tokens_of_turn`] counts it afterwards.
+    pub(crate) fn tokens_of_new(&self, turn: &NewTurn, now: Timestamp) -> usize {
+        // A line of a prompt shows who speaks and what is said, and nothing that is known only later.
+        let memory = Memory {
+            id: MemoryId::from_bytes([0; 16]),
+            scope: Scope::default(),
+            kind: Kind::Turn,
+            text: turn.text.clone(),
+            caption: turn.caption.clone(),
+            turn: Some(Turn {
+                session: SessionId::from_bytes([0; 16]),
+                position: 0,
+                role: turn.role,
+                speaker: turn.speaker.clone(),
+                placement: Placement::Window,
+            }),
+            pinned: false,
+            priority: turn.priority,
+            metadata: Metadata::new(),
+            origin: None,
+            occurred_at: turn.occurred_at,
+            stored_at: now,
+            updated_at: now,
+        };
+        self.counter.count(&render::recent_line(&memory))
+    }
+
+    /// Remembers the tokens of a turn whose text is of this time.
+    pub(crate) fn note_tokens(&self, row: RowId, updated_at: Timestamp, tokens: usize) {
         let mut counted = self.counted.lock().unwrap_or_else(PoisonError::into_inner);
         if counted.len() >= COUNTED_TURNS {
             counted.clear();
         }
-        counted.insert(row, (memory.updated_at, tokens));
-        tokens
+        counted.insert(row, (updated_at, tokens));
     }
 }

@@ -1,11 +1,11 @@
 //! Storing imported conversations.
 
-use mnemon_core::{Placement, Timestamp};
-use mnemon_long_term::{Append, Embed};
-use mnemon_store::{NewSession, StoreError};
+use mnemon_core::{SessionId, Timestamp};
+use mnemon_long_term::{Conversation, Part};
+use mnemon_store::{NewSession, ScopeRow, Snapshot, StoreError, WriteTx};
 use serde::Serialize;
 
-use crate::import::{Conversation, Import, ImportedSession};
+use crate::import::{self, Import, ImportedSession};
 use crate::{ContextManager, Error};
 
 /// Turns or memories that are stored in one transaction: large enough that the sync of the disk does not count, small
@@ -53,87 +53,97 @@ impl ContextManager {
     /// Turns go straight to long-term memory. First everything is stored, durable and found by its words; then it is
     /// embedded. Stopped at any point, the same call goes on where it was: nothing is stored twice.
     ///
+    /// Storing and analysing, and embedding and storing, go on at the same time in the rayon pool of the caller.
+    ///
     /// # Errors
     /// When the file cannot be written.
     pub fn import(&self, import: &Import, progress: &mut dyn FnMut(Progress)) -> Result<Ingested, Error> {
+        let engine = &*self.engine;
+        let now = engine.now();
         let total = (import.turns() + import.memories()) as u64;
-        let mut ingested = Ingested::default();
-        for conversation in &import.conversations {
-            let target = match &conversation.scope {
-                Some(scope) => self.in_scope(scope.clone()),
-                None => self.clone(),
-            };
-            target.store(conversation, &mut ingested, &mut |done| {
-                progress(Progress { step: Step::Store, done: done as u64, total });
-            })?;
+        let sessions: Vec<Vec<Imported>> =
+            import.conversations.iter().map(|conversation| sessions_of(conversation, now)).collect();
+        let mut parts = Vec::new();
+        for (conversation, sessions) in import.conversations.iter().zip(&sessions) {
+            let scope = conversation.scope.as_ref().unwrap_or(&self.scope);
+            for (session, imported) in sessions.iter().zip(&conversation.sessions) {
+                // A session without turns is one too.
+                if imported.turns.is_empty() {
+                    parts.push(Part::Turns { scope, session, turns: &[] });
+                }
+                parts.extend(imported.turns.chunks(CHUNK).map(|turns| Part::Turns { scope, session, turns }));
+            }
+            parts.extend(conversation.memories.chunks(CHUNK).map(|memories| Part::Memories { scope, memories }));
         }
+        let mut ingested = Ingested {
+            conversations: import.conversations.len(),
+            sessions: sessions.iter().map(Vec::len).sum(),
+            ..Ingested::default()
+        };
+        let mut stored = parts.iter();
+        engine.long_term.import(groups(&parts), now, &mut |added| {
+            // In this order: no part is taken that nothing was added for.
+            for (added, part) in added.iter().zip(stored.by_ref()) {
+                let new = added.iter().filter(|added| added.is_new).count();
+                match part {
+                    Part::Turns { .. } => ingested.turns += new,
+                    Part::Memories { .. } => ingested.memories += new,
+                }
+                ingested.known += added.len() - new;
+            }
+            let done = (ingested.turns + ingested.memories + ingested.known) as u64;
+            progress(Progress { step: Step::Store, done, total });
+        })?;
         self.maintain(&mut |embedded| {
             progress(Progress { step: Step::Embed, done: embedded.done, total: embedded.total });
             true
         })?;
         Ok(ingested)
     }
+}
 
-    fn store(
-        &self,
-        conversation: &Conversation,
-        ingested: &mut Ingested,
-        progress: &mut dyn FnMut(usize),
-    ) -> Result<(), Error> {
-        let engine = &*self.engine;
-        let now = engine.now();
-        ingested.conversations += 1;
-        for (number, session) in conversation.sessions.iter().enumerate() {
-            let id = self.session_of(conversation, session, number, now)?;
-            ingested.sessions += 1;
-            for turns in session.turns.chunks(CHUNK) {
-                let written = engine.long_term.append(&Append {
-                    scope: &self.scope,
-                    session: id,
-                    turns,
-                    placement: Placement::LongTerm,
-                    embed: Embed::Later,
-                    accessed: &[],
-                    now,
-                })?;
-                let new = written.added.iter().filter(|added| added.is_new).count();
-                ingested.turns += new;
-                ingested.known += turns.len() - new;
-                progress(ingested.turns + ingested.memories + ingested.known);
-            }
-        }
-        for memories in conversation.memories.chunks(CHUNK) {
-            let written = engine.long_term.add(&self.scope, memories, Embed::Later, now)?;
-            let new = written.added.iter().filter(|added| added.is_new).count();
-            ingested.memories += new;
-            ingested.known += memories.len() - new;
-            progress(ingested.turns + ingested.memories + ingested.known);
-        }
-        Ok(())
+/// A session of an import, which has a name so that importing the same file again finds it.
+struct Imported {
+    name: String,
+    started_at: Timestamp,
+}
+
+impl Conversation for Imported {
+    fn find(&self, snapshot: &Snapshot<'_>, scope: ScopeRow) -> Result<Option<SessionId>, StoreError> {
+        snapshot.session_by_name(scope, &self.name)
     }
 
-    /// The session of this name, begun if need be. One without a name gets one from its source, so that importing the
-    /// same file again finds it.
-    fn session_of(
-        &self,
-        conversation: &Conversation,
-        session: &ImportedSession,
-        number: usize,
-        now: Timestamp,
-    ) -> Result<mnemon_core::SessionId, Error> {
-        let name = match &session.name {
-            Some(name) => name.clone(),
-            None => format!("{}#{}", conversation.source, number + 1),
-        };
+    fn ensure(&self, tx: &WriteTx<'_>, scope: ScopeRow, now: Timestamp) -> Result<SessionId, StoreError> {
+        match self.find(tx, scope)? {
+            Some(id) => Ok(id),
+            None => {
+                let new = NewSession { name: Some(&self.name), started_at: self.started_at, imported: true };
+                tx.start_session(scope, &new, now)
+            }
+        }
+    }
+}
+
+/// The sessions of a conversation. One without a name gets one from its source.
+fn sessions_of(conversation: &import::Conversation, now: Timestamp) -> Vec<Imported> {
+    let named = |(number, session): (usize, &ImportedSession)| {
+        let name = session.name.clone().unwrap_or_else(|| format!("{}#{}", conversation.source, number + 1));
         let first = session.turns.iter().find_map(|turn| turn.occurred_at);
-        let started_at = session.started_at.or(first).unwrap_or(now);
-        let id = self.engine.long_term.store().write(|tx| -> Result<_, StoreError> {
-            let scope = tx.ensure_scope(&self.scope)?;
-            match tx.session_by_name(scope, &name)? {
-                Some(id) => Ok(id),
-                None => tx.start_session(scope, &NewSession { name: Some(&name), started_at, imported: true }, now),
-            }
-        })?;
-        Ok(id)
-    }
+        Imported { name, started_at: session.started_at.or(first).unwrap_or(now) }
+    };
+    conversation.sessions.iter().enumerate().map(named).collect()
+}
+
+/// What is stored together: parts in their order, until they are [`CHUNK`] memories.
+fn groups<'a, 'p>(parts: &'a [Part<'p>]) -> impl Iterator<Item = Vec<Part<'p>>> + use<'a, 'p> {
+    let mut rest = parts.iter().peekable();
+    std::iter::from_fn(move || {
+        let mut group = vec![*rest.next()?];
+        let mut size = group.iter().map(Part::len).sum::<usize>();
+        while let Some(part) = rest.next_if(|part| size + part.len() <= CHUNK) {
+            size += part.len();
+            group.push(*part);
+        }
+        Some(group)
+    })
 }

@@ -44,6 +44,7 @@ mod query;
 mod session;
 mod stats;
 pub mod tokens;
+mod windows;
 
 #[cfg(feature = "async")]
 pub use async_manager::AsyncContextManager;

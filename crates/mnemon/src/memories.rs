@@ -1,7 +1,7 @@
 //! Memories by hand: add, ask, read, change, delete.
 
 use mnemon_core::{Kind, Memory, MemoryId, Metadata, NewMemory};
-use mnemon_long_term::{Embed, Embedded, Maintenance};
+use mnemon_long_term::{Embed, Embedded, LongTerm, LongTermError, Maintenance};
 use mnemon_store::{Damage, ListFilter, MemoryUpdate, StoreError};
 
 use crate::{ContextManager, Error};
@@ -41,7 +41,7 @@ impl ContextManager {
     /// # Errors
     /// When it is not in this scope, and when the file cannot be written.
     pub fn update(&self, id: MemoryId, update: &MemoryUpdate) -> Result<(), Error> {
-        self.engine.long_term.update(&self.scope, id, update, self.engine.now())?;
+        self.change(|memory| memory.update(&self.scope, id, update, self.engine.now()))?;
         Ok(())
     }
 
@@ -50,7 +50,7 @@ impl ContextManager {
     /// # Errors
     /// As [`ContextManager::update`].
     pub fn delete(&self, id: MemoryId) -> Result<(), Error> {
-        Ok(self.engine.long_term.delete(&self.scope, id)?)
+        self.change(|memory| memory.delete(&self.scope, id))
     }
 
     /// The memories of this scope that pass the filter, in the order in which they were stored.
@@ -74,7 +74,15 @@ impl ContextManager {
     /// # Errors
     /// When the file cannot be written.
     pub fn clear_memory(&self) -> Result<u64, Error> {
-        Ok(self.engine.long_term.clear(&self.scope)?)
+        self.change(|memory| memory.clear(&self.scope))
+    }
+
+    /// Changes memories that may stand in a window.
+    fn change<T>(&self, work: impl FnOnce(&LongTerm) -> Result<T, LongTermError>) -> Result<T, Error> {
+        self.engine.windows.forget();
+        let done = work(&self.engine.long_term);
+        self.engine.windows.forget();
+        Ok(done?)
     }
 
     /// Does what waits to be done in the background, for the whole file: embeds what has no vector (after an import, or

@@ -4,10 +4,10 @@ use std::sync::PoisonError;
 
 use mnemon_core::{MemoryId, NewTurn, Placement, Role, SessionId};
 use mnemon_long_term::{Append, Degradation, Embed};
-use mnemon_short_term::EvictionPlan;
-use mnemon_store::{RowId, ScopeRow, Snapshot, StoreError};
+use mnemon_store::RowId;
 use serde::Serialize;
 
+use crate::windows::Said;
 use crate::{ContextManager, Error};
 
 /// What observing turns did.
@@ -31,7 +31,7 @@ impl ContextManager {
     /// found when this returns. When the window is over its capacity, its oldest exchanges (or whichever the policy
     /// names) move to long-term memory, word for word.
     ///
-    /// Cost: embedding the two texts, one durable transaction, and a second one when turns leave the window.
+    /// Cost: embedding the two texts, and one durable transaction.
     ///
     /// # Errors
     /// When the file cannot be written. A model that fails is no error.
@@ -46,18 +46,26 @@ impl ContextManager {
     pub fn observe_turns(&self, turns: &[NewTurn]) -> Result<Observed, Error> {
         let engine = &*self.engine;
         let now = engine.now();
-        let session = self.session.ensure(engine.long_term.store(), &self.scope, now)?;
         let accessed = self.take_accessed();
-        let written = engine.long_term.append(&Append {
+        let tokens: Vec<usize> = turns.iter().map(|turn| engine.tokens_of_new(turn, now)).collect();
+        let said = Said { turns, tokens: &tokens, now };
+        let append = Append {
             scope: &self.scope,
-            session,
+            session: &*self.session,
             turns,
             placement: Placement::Window,
             embed: Embed::Now,
-            accessed: &accessed,
             now,
-        })?;
-        let (moved, window_tokens) = self.settle(session)?;
+        };
+        let stored = engine
+            .long_term
+            .append_and(&append, |tx, appended| Ok((appended.session, engine.settle(tx, appended, said, &accessed)?)));
+        // What is kept of a window belongs to the transaction.
+        let (written, (session, (moved, window_tokens))) = stored.inspect_err(|_| engine.windows.forget())?;
+        self.session.note(session);
+        for (added, tokens) in written.added.iter().zip(tokens).filter(|(added, _)| added.is_new) {
+            engine.note_tokens(added.row, now, tokens);
+        }
         Ok(Observed {
             session,
             turns: written.added.into_iter().map(|added| added.id).collect(),
@@ -65,39 +73,6 @@ impl ContextManager {
             window_tokens,
             degraded: written.degraded,
         })
-    }
-
-    /// Moves out of the window what does not fit. Returns how many turns moved and the tokens that stay.
-    fn settle(&self, session: SessionId) -> Result<(usize, usize), StoreError> {
-        let store = self.engine.long_term.store();
-        let plan = |snapshot: &Snapshot<'_>| match snapshot.scope_id(&self.scope)? {
-            Some(scope) => self.plan(snapshot, scope, session),
-            None => Ok((Vec::new(), 0)),
-        };
-        let (leave, remaining) = store.read(plan)?;
-        if leave.is_empty() {
-            return Ok((0, remaining));
-        }
-        // Planned again with the right to write: another process may have added a turn, or moved some.
-        store.write(|tx| {
-            let (leave, remaining) = plan(tx)?;
-            Ok((tx.move_to_long_term(&leave)?, remaining))
-        })
-    }
-
-    fn plan(
-        &self,
-        snapshot: &Snapshot<'_>,
-        scope: ScopeRow,
-        session: SessionId,
-    ) -> Result<(Vec<RowId>, usize), StoreError> {
-        let rows = snapshot.window(scope, session)?;
-        let EvictionPlan { leave, remaining, .. } =
-            self.engine.window(&rows).plan_eviction(&*self.engine.eviction, self.engine.config.chunk_size);
-        let mut leave = leave.iter().map(|item| item.id).peekable();
-        // Both are in the order of the conversation.
-        let leaving = rows.iter().filter(|row| leave.next_if_eq(&row.memory.id).is_some()).map(|row| row.row);
-        Ok((leaving.collect(), remaining))
     }
 
     /// The turns that were part of a context since the last turn was observed.

@@ -2,8 +2,9 @@
 
 use std::sync::{Mutex, PoisonError};
 
-use mnemon_core::{Scope, SessionId, Timestamp};
-use mnemon_store::{NewSession, ScopeRow, Snapshot, Store, StoreError};
+use mnemon_core::{SessionId, Timestamp};
+use mnemon_long_term::Conversation;
+use mnemon_store::{NewSession, ScopeRow, Snapshot, StoreError, WriteTx};
 
 /// How a handle names its session.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -47,31 +48,29 @@ impl CurrentSession {
         }
     }
 
-    /// The session, begun now if need be.
-    pub(crate) fn ensure(&self, store: &Store, scope: &Scope, now: Timestamp) -> Result<SessionId, StoreError> {
-        let found = store.read(|snapshot| match snapshot.scope_id(scope)? {
-            Some(row) => self.find(snapshot, row),
-            None => Ok(None),
-        })?;
-        let id = match found {
-            Some(id) => id,
-            None => store.write(|tx| {
-                let row = tx.ensure_scope(scope)?;
-                match (self.find(tx, row)?, &self.choice) {
-                    (Some(id), _) => Ok(id),
-                    (None, SessionChoice::Id(id)) => Err(StoreError::NoSession { session: id.to_string() }),
-                    (None, SessionChoice::Named(name)) => {
-                        tx.start_session(row, &NewSession { name: Some(name), ..NewSession::unnamed(now) }, now)
-                    }
-                    (None, SessionChoice::Latest) => tx.start_session(row, &NewSession::unnamed(now), now),
-                }
-            })?,
-        };
+    /// Notes which session it is, so that it is looked up by its id from now on.
+    pub(crate) fn note(&self, id: SessionId) {
         *self.known.lock().unwrap_or_else(PoisonError::into_inner) = Some(id);
-        Ok(id)
     }
 
     fn known(&self) -> Option<SessionId> {
         *self.known.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Conversation for CurrentSession {
+    fn find(&self, snapshot: &Snapshot<'_>, scope: ScopeRow) -> Result<Option<SessionId>, StoreError> {
+        Self::find(self, snapshot, scope)
+    }
+
+    fn ensure(&self, tx: &WriteTx<'_>, scope: ScopeRow, now: Timestamp) -> Result<SessionId, StoreError> {
+        match (Self::find(self, tx, scope)?, &self.choice) {
+            (Some(id), _) => Ok(id),
+            (None, SessionChoice::Id(id)) => Err(StoreError::NoSession { session: id.to_string() }),
+            (None, SessionChoice::Named(name)) => {
+                tx.start_session(scope, &NewSession { name: Some(name), ..NewSession::unnamed(now) }, now)
+            }
+            (None, SessionChoice::Latest) => tx.start_session(scope, &NewSession::unnamed(now), now),
+        }
     }
 }

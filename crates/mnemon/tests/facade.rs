@@ -7,9 +7,10 @@ use std::sync::atomic::{AtomicI64, Ordering};
 
 use mnemon::{
     Block, Config, ContextManager, ContextRequest, Embedder, Embeddings, Error, Eviction, Fate, Kind, ListFilter,
-    MemoryUpdate, Metadata, ModelId, NewMemory, NewTurn, Placement, Purpose, Role, Scope, StoreError, Timestamp,
-    TokenCounter,
+    Memory, MemoryUpdate, Metadata, ModelId, NewMemory, NewTurn, Placement, Purpose, Role, Scope, StoreError,
+    Timestamp, TokenCounter,
 };
+use proptest::prelude::*;
 
 /// Counts words, so that a test can foresee what fits.
 struct WordCounter;
@@ -303,4 +304,111 @@ fn what_was_asked_for_and_is_not_there_is_an_error() {
     assert!(model.contains("no/such/folder"), "{model}");
     let budget = message(ContextManager::builder().config(config(|c| c.prompt_token_budget = 0)));
     assert_eq!(budget, "expected 1 or more as prompt_token_budget, got 0");
+}
+
+/// What happens to a memory in [`windows_are_the_same_kept_or_read_back`].
+#[derive(Debug, Clone)]
+enum Deed {
+    /// Turns of one of two sessions: a role and how many words each has.
+    Say(usize, Vec<(bool, usize)>),
+    /// The same by another handle on the file, with a connection of its own.
+    SayElsewhere(usize, Vec<(bool, usize)>),
+    /// A context, which shows the newest turns of a session.
+    Ask(usize),
+    /// Another text and priority for one of the memories, by this handle or by another one.
+    Change(usize, usize, f32, bool),
+    Delete(usize, bool),
+    /// A turn that is refused, after another one that is not.
+    Refused(usize),
+}
+
+fn deeds() -> impl Strategy<Value = Vec<Deed>> {
+    let turns = || prop::collection::vec((any::<bool>(), 0usize..9), 0..4);
+    let priority = prop_oneof![Just(0.5), Just(2.0), Just(f32::INFINITY)];
+    let deed = prop_oneof![
+        6 => (0usize..2, turns()).prop_map(|(session, turns)| Deed::Say(session, turns)),
+        2 => (0usize..2, turns()).prop_map(|(session, turns)| Deed::SayElsewhere(session, turns)),
+        2 => (0usize..2).prop_map(Deed::Ask),
+        1 => (0usize..40, 0usize..9, priority, any::<bool>()).prop_map(|(n, w, p, here)| Deed::Change(n, w, p, here)),
+        1 => (0usize..40, any::<bool>()).prop_map(|(n, here)| Deed::Delete(n, here)),
+        1 => (0usize..2).prop_map(Deed::Refused),
+    ];
+    prop::collection::vec(deed, 1..25)
+}
+
+/// Does all of it, and tells what each turn moved and what is in a window at the end. A handle that is opened anew for
+/// each deed keeps nothing.
+fn done(deeds: &[Deed], eviction: Eviction, anew: bool) -> Vec<String> {
+    let folder = tempfile::tempdir().unwrap();
+    let clock = Arc::new(ticking());
+    let settings = config(|c| {
+        (c.stm_capacity, c.chunk_size, c.eviction, c.recent_k, c.ltm_hits_k) = (40, 10, eviction, 3, 1);
+    });
+    let open = || {
+        let clock = Arc::clone(&clock);
+        let builder = words_only().config(settings.clone()).clock(move || clock());
+        builder.open(folder.path().join("m.db")).unwrap()
+    };
+    let (mut here, elsewhere) = (open(), open());
+    let handles = |memory: &ContextManager| [memory.in_session("one"), memory.in_session("two")];
+    let mut sessions = handles(&here);
+    let mut told = Vec::new();
+    let turn = |&(user, words): &(bool, usize)| {
+        NewTurn::new(if user { Role::User } else { Role::Assistant }, "word ".repeat(words))
+    };
+    let all = || elsewhere.list(&ListFilter { limit: 1000, ..Default::default() }).unwrap();
+    for deed in deeds {
+        if anew {
+            here = open();
+            sessions = handles(&here);
+        }
+        match deed {
+            Deed::Say(session, turns) => {
+                let turns: Vec<NewTurn> = turns.iter().map(turn).collect();
+                let said = sessions[*session].observe_turns(&turns).unwrap();
+                told.push(format!("{} {}", said.moved, said.window_tokens));
+                let stats = sessions[*session].get_stats().unwrap();
+                assert_eq!(said.window_tokens, stats.short_term.tokens);
+            }
+            Deed::SayElsewhere(session, turns) => {
+                let turns: Vec<NewTurn> = turns.iter().map(turn).collect();
+                let said = elsewhere.in_session(["one", "two"][*session]).observe_turns(&turns).unwrap();
+                told.push(format!("{} {}", said.moved, said.window_tokens));
+            }
+            Deed::Ask(session) => {
+                // What was shown is noted by the handle that showed it, and stored with its next turn.
+                sessions[*session].build_context("word").unwrap();
+                sessions[*session].observe_turns(&[]).unwrap();
+            }
+            Deed::Change(number, words, priority, by_hand) => {
+                let (all, text) = (all(), Some("word ".repeat(*words)));
+                let Some(memory) = all.get(number % all.len().max(1)) else { continue };
+                let update = MemoryUpdate { text, priority: Some(*priority), ..Default::default() };
+                if *by_hand { &here } else { &elsewhere }.update(memory.id, &update).unwrap();
+            }
+            Deed::Delete(number, by_hand) => {
+                let all = all();
+                let Some(memory) = all.get(number % all.len().max(1)) else { continue };
+                if *by_hand { &here } else { &elsewhere }.delete(memory.id).unwrap();
+            }
+            Deed::Refused(session) => {
+                let turns = [NewTurn::new(Role::User, "kept?"), NewTurn::new(Role::User, "no").with_priority(f32::NAN)];
+                assert!(sessions[*session].observe_turns(&turns).is_err());
+            }
+        }
+    }
+    let place = |memory: Memory| memory.turn.map(|turn| format!("{} {:?}", turn.position, turn.placement));
+    told.extend(all().into_iter().filter_map(place));
+    told
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(24))]
+    #[test]
+    fn windows_are_the_same_kept_or_read_back(
+        deeds in deeds(),
+        eviction in prop_oneof![Just(Eviction::Fifo), Just(Eviction::Lru), Just(Eviction::Priority)],
+    ) {
+        prop_assert_eq!(done(&deeds, eviction, false), done(&deeds, eviction, true));
+    }
 }

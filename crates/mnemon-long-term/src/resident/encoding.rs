@@ -4,7 +4,7 @@
 //! 4 for each of its terms.
 
 use mnemon_core::{Kind, Role, Timestamp};
-use mnemon_store::PassageRow;
+use mnemon_store::{PassageRow, ScopeRow};
 
 use super::passages::{Passage, Passages};
 
@@ -41,8 +41,8 @@ pub(super) fn encode(passages: &Passages) -> Vec<u8> {
     out
 }
 
-/// Reads what [`encode`] wrote; `None` when it is anything else. No bytes make it panic.
-pub(super) fn decode(bytes: &[u8]) -> Option<Vec<PassageRow>> {
+/// Reads what [`encode`] wrote of a scope; `None` when it is anything else. No bytes make it panic.
+pub(super) fn decode(bytes: &[u8], scope: ScopeRow) -> Option<Vec<PassageRow>> {
     let (header, body) = bytes.split_at_checked(HEADER)?;
     let number = |at: usize| Some(u64::from_le_bytes(*header.get(at..)?.first_chunk()?));
     let is_whole = header.starts_with(&MAGIC) && number(8)? == checksum(bytes.get(16..)?);
@@ -78,6 +78,7 @@ pub(super) fn decode(bytes: &[u8]) -> Option<Vec<PassageRow>> {
         rows.push(PassageRow {
             id,
             memory,
+            scope,
             run,
             place,
             ordinal: ordinal.try_into().ok()?,
@@ -153,14 +154,16 @@ fn checksum(bytes: &[u8]) -> u64 {
 mod tests {
     use proptest::prelude::*;
 
+    use super::super::passages::tests::scope;
     use super::*;
 
     fn any_row() -> impl Strategy<Value = PassageRow> {
         let numbers = (0i64..1 << 40, 0i64..9, 0i64..9, -1_000_000_000_000i64..4_000_000_000_000);
-        let texts = (prop::option::of("[a-z]{1,3}"), prop::collection::vec(any::<u32>(), 0..5), any::<u32>());
+        let texts = (prop::option::of("Speaker [a-z]{1,3}"), prop::collection::vec(any::<u32>(), 0..5), any::<u32>());
         (numbers, texts).prop_map(|((id, run, place, time), (speaker, terms, any))| PassageRow {
             id,
             memory: id / 2,
+            scope: scope(),
             run,
             place,
             ordinal: any % 3,
@@ -186,7 +189,7 @@ mod tests {
         fn passages_are_read_as_they_were_written(rows in prop::collection::vec(any_row(), 0..20)) {
             let passages = Passages::new(rows.clone());
             let bytes = encode(&passages);
-            prop_assert_eq!(sorted(decode(&bytes).unwrap()), sorted(rows));
+            prop_assert_eq!(sorted(decode(&bytes, scope()).unwrap()), sorted(rows));
         }
 
         /// With a checksum that fits, because nothing but the checksum tells of most damage.
@@ -201,18 +204,18 @@ mod tests {
             let at = at.index(bytes.len());
             let is_same = bytes[at] == byte;
             bytes[at] = byte;
-            prop_assert_eq!(decode(&bytes).is_some(), is_same);
+            prop_assert_eq!(decode(&bytes, scope()).is_some(), is_same);
             bytes.truncate(HEADER + cut.index(bytes.len() - HEADER));
             let sum = checksum(&bytes[16..]);
             set(&mut bytes, 8, &sum.to_le_bytes());
-            let _ = decode(&bytes);
+            let _ = decode(&bytes, scope());
         }
     }
 
     #[test]
     fn what_is_no_encoding_is_none() {
         for bytes in [&[][..], &[0; HEADER], &MAGIC] {
-            assert!(decode(bytes).is_none());
+            assert!(decode(bytes, scope()).is_none());
         }
     }
 }

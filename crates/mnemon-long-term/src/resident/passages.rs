@@ -258,18 +258,28 @@ impl Hasher for IdHasher {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use std::collections::BTreeMap;
+    use std::sync::LazyLock;
 
-    use mnemon_core::Kind;
+    use mnemon_core::{Kind, Scope};
+    use mnemon_store::{ScopeRow, Store};
     use proptest::prelude::*;
 
     use super::*;
+
+    /// The row of some scope.
+    pub(in super::super) fn scope() -> ScopeRow {
+        static SCOPE: LazyLock<ScopeRow> =
+            LazyLock::new(|| Store::open_in_memory().unwrap().write(|tx| tx.ensure_scope(&Scope::default())).unwrap());
+        *SCOPE
+    }
 
     fn row(id: i64, run: i64, place: i64) -> PassageRow {
         PassageRow {
             id,
             memory: id,
+            scope: scope(),
             run,
             place,
             ordinal: 0,

@@ -170,7 +170,7 @@ impl Shelf {
         let mut vectors = (PartsReader::new(), Ok(()));
         snapshot.each_saved_part(self.scope, model, |part| match &passages {
             None => {
-                passages = Some(decode(part));
+                passages = Some(decode(part, self.scope));
                 matches!(passages, Some(Some(_)))
             }
             Some(_) => {

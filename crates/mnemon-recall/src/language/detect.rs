@@ -1,5 +1,8 @@
 //! Telling English from other languages by its function words.
 
+use std::collections::HashMap;
+use std::sync::LazyLock;
+
 use crate::terms::words;
 
 /// As many words of a text are looked at: a sentence or two show their language.
@@ -31,6 +34,17 @@ const FUNCTION_WORDS: [(&str, bool); 7] = [
     ("de het een en is ik je mijn niet met van dat die op voor waar wanneer wie hoe wij zijn was heb heeft", false),
 ];
 
+/// In which of the lists each word stands, as bits: every word of every text is looked up.
+static LISTS: LazyLock<HashMap<&str, u8>> = LazyLock::new(|| {
+    let mut lists = HashMap::new();
+    for (number, (list, _)) in FUNCTION_WORDS.iter().enumerate() {
+        for word in list.split(' ') {
+            *lists.entry(word).or_default() |= 1 << number;
+        }
+    }
+    lists
+});
+
 /// Whether English patterns may be asked of a text. A text without any function word, such as `Lisbon 2019`, may well be
 /// English when its letters are.
 pub(crate) fn is_english(text: &str) -> bool {
@@ -38,8 +52,9 @@ pub(crate) fn is_english(text: &str) -> bool {
     let mut ascii = true;
     for word in words(text).take(WORDS) {
         ascii &= word.is_ascii();
-        for (count, (list, _)) in counts.iter_mut().zip(&FUNCTION_WORDS) {
-            *count += usize::from(list.split(' ').any(|known| known == word));
+        let lists = LISTS.get(word.as_str()).copied().unwrap_or(0);
+        for (number, count) in counts.iter_mut().enumerate() {
+            *count += usize::from(lists >> number & 1 == 1);
         }
     }
     let best = |english: bool| {
