@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 
 use half::f16;
 use mnemon_core::{Embedder, Embeddings, Purpose};
-use mnemon_embed::{ModelSource, SentenceTransformer};
+use mnemon_embed::{Encoder, ModelSource, SentenceTransformer};
 use safetensors::SafeTensors;
 
 const TEXTS: &str = include_str!("fixtures/parity.json");
@@ -34,20 +34,9 @@ fn the_shipped_model_stays_close_to_sentence_transformers() {
     let model = shipped();
     let id = model.model();
     assert_eq!((id.name.as_str(), id.dtype.as_str(), id.revision.len()), ("all-MiniLM-L6-v2", "int8", 12));
-    check(&model, 0.997, 0.98);
-}
-
-#[test]
-fn a_vector_does_not_depend_on_its_batch() {
-    let model = shipped();
-    let texts = texts();
-    let texts: Vec<&str> = texts.iter().map(String::as_str).take(120).collect();
-    let batch = model.embed(&texts, Purpose::Passage).unwrap();
-    for (number, text) in texts.iter().enumerate() {
-        let alone = model.embed(&[text], Purpose::Passage).unwrap();
-        let cosine = cosine(alone.get(0).unwrap(), batch.get(number).unwrap());
-        assert!(cosine > 1.0 - 1e-5, "{cosine} for {text:?}");
-    }
+    assert!(matches!(model.encoder(), Encoder::Int8(_)), "it runs on {}", model.encoder());
+    // Of this, the weights alone cost .0007 and .004.
+    check(&model, 0.998, 0.99);
 }
 
 #[track_caller]

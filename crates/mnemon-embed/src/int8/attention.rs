@@ -272,3 +272,96 @@ fn softmax<S: Simd>(
     }
     simd.sum_int(total)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::simd::{Plain, on_each};
+    use super::*;
+
+    fn attend<S: Simd>(simd: S, heads: Heads, rows: &[f32], lengths: &[usize]) -> Vec<u32> {
+        let mut scratch = Scratch::default();
+        let pieces: usize = lengths.iter().sum();
+        let mut out = vec![9.0; pieces * heads.width()];
+        // What was there before must not matter: a longer text of large values.
+        let before = vec![1e6; 77 * 3 * heads.width()];
+        heads.attend(simd, &before, &[77], &mut scratch, &mut vec![0.0; 77 * heads.width()]);
+        heads.attend(simd, rows, lengths, &mut scratch, &mut out);
+        out.into_iter().map(f32::to_bits).collect()
+    }
+
+    /// In f64, one head of one text after the other.
+    fn exact(heads: Heads, width: usize, rows: &[f32], lengths: &[usize]) -> Vec<f64> {
+        let total = heads.width();
+        let mut out = Vec::new();
+        let mut start = 0;
+        for &length in lengths {
+            let value = |which: usize, piece: usize, at: usize| {
+                f64::from(rows[(start + piece) * 3 * total + which * total + at])
+            };
+            for piece in 0..length {
+                for head in 0..heads.count {
+                    let at = head * heads.padded;
+                    let score = |other: usize| {
+                        (at..at + width).map(|at| value(0, piece, at) * value(1, other, at)).sum::<f64>()
+                            / (width as f64).sqrt()
+                    };
+                    let scores: Vec<f64> = (0..length).map(score).collect();
+                    let largest = scores.iter().copied().fold(f64::MIN, f64::max);
+                    let powers: Vec<f64> = scores.iter().map(|score| (score - largest).exp()).collect();
+                    let sum: f64 = powers.iter().sum();
+                    out.extend((at..at + heads.padded).map(|at| {
+                        powers.iter().enumerate().map(|(other, power)| power / sum * value(2, other, at)).sum::<f64>()
+                    }));
+                }
+            }
+            start += length;
+        }
+        out
+    }
+
+    #[track_caller]
+    fn check(count: usize, width: usize, lengths: &[usize], size: f32) {
+        let heads = Heads::new(count, width);
+        let mut state = 5u32;
+        let pieces: usize = lengths.iter().sum();
+        let mut rows = vec![0.0; pieces * 3 * heads.width()];
+        for part in rows.chunks_mut(heads.padded) {
+            for value in &mut part[..width] {
+                state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+                *value = ((state >> 8) as f32 / (1 << 23) as f32 - 1.0) * size;
+            }
+        }
+        let found = on_each!(attend(heads, &rows, lengths));
+        assert!(found.iter().all(|other| *other == found[0]), "{count} heads of {width}, {lengths:?}");
+        for (got, exact) in found[0].iter().zip(exact(heads, width, &rows, lengths)) {
+            let got = f64::from(f32::from_bits(*got));
+            // A hundredth of what rounding to 8 bits may lose.
+            assert!(
+                (got - exact).abs() < f64::from(size) * 2e-3,
+                "{got} is not {exact}: {count} heads of {width}, {lengths:?}"
+            );
+        }
+        // A text alone has the bits that it has among others.
+        let mut start = 0;
+        for &length in lengths {
+            let alone =
+                attend(Plain, heads, &rows[start * 3 * heads.width()..][..length * 3 * heads.width()], &[length]);
+            assert_eq!(alone, found[0][start * heads.width()..][..length * heads.width()]);
+            start += length;
+        }
+    }
+
+    #[test]
+    fn attention_is_close_to_that_in_f64() {
+        check(2, 32, &[1, 2, 3, 12, 13], 2.0);
+        check(3, 4, &[5, 0, 17], 1.0);
+        if cfg!(miri) {
+            return;
+        }
+        check(2, 32, &[16, 31, 32, 33, 64, 65, 200], 2.0);
+        check(1, 64, &[40, 7], 3.0);
+        check(1, 250, &[20], 1.0);
+        check(1, 32, &[512], 0.1);
+        check(1, 33, &[512, 1], 6.0);
+    }
+}

@@ -286,3 +286,140 @@ fn set<T>(values: &mut [T], at: usize, value: T) {
         *place = value;
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::super::simd::on_each;
+    use super::*;
+
+    fn apply<S: Simd>(simd: S, linear: &Linear, rows: &[f32], then: Then, out: &[f32]) -> Vec<u32> {
+        let mut out = out.to_vec();
+        let mut codes = Codes::default();
+        // What was there before must not matter.
+        linear.apply(simd, &vec![3.0; linear.depth * 2], &mut codes, then, &mut vec![1.0; linear.width() * 2]);
+        linear.apply(simd, rows, &mut codes, then, &mut out);
+        out.into_iter().map(f32::to_bits).collect()
+    }
+
+    /// Numbers between -1 and 1.
+    fn numbers(seed: u64) -> impl FnMut() -> f64 {
+        let mut state = seed;
+        move || {
+            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            (state >> 40) as f64 / f64::from(1 << 23) - 1.0
+        }
+    }
+
+    /// What a layer gives in f64 with weights and rows as they are, and how far rounding the rows may lead from it.
+    struct Exact {
+        value: f64,
+        bound: f64,
+    }
+
+    fn relu(value: f64) -> f64 {
+        value.max(0.0)
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { cases: if cfg!(miri) { 2 } else { 48 }, failure_persistence: None, ..ProptestConfig::default() })]
+
+        #[test]
+        fn layers_are_products_within_the_rounding_of_rows(
+            seed in any::<u64>(),
+            inputs in prop_oneof![(1usize..3, 1usize..70), (3usize..5, 1usize..20), Just((1, 384))],
+            outputs in prop_oneof![(1usize..3, 1usize..70), (3usize..5, 1usize..20)],
+            parts in 1usize..4,
+            count in prop_oneof![1usize..14, Just(25), Just(40)],
+            lopsided in any::<bool>(),
+            then in prop_oneof![
+                Just(Then::Store(Activation::Identity)), Just(Then::Store(Activation::Relu)), Just(Then::Add)
+            ],
+        ) {
+            let (inputs, outputs) = (Axis::new(inputs.0, inputs.1), Axis::new(outputs.0, outputs.1));
+            let mut number = numbers(seed);
+            let mut code = || match number() {
+                value if value > 0.9 => 127i8,
+                value if value < -0.9 => -127,
+                value => (value * 140.0) as i8,
+            };
+            let codes: Vec<Vec<u8>> = (0..parts)
+                .map(|_| (0..inputs.length() * outputs.length()).map(|_| code().cast_unsigned()).collect())
+                .collect();
+            let mut number = numbers(seed ^ 1);
+            let part = |codes| Part {
+                codes,
+                scales: (0..outputs.length()).map(|_| (number() as f32).abs() * 0.01 + 1e-4).collect(),
+                bias: (0..outputs.length()).map(|_| number() as f32).collect(),
+            };
+            let parts: Vec<Part<'_>> = codes.iter().map(Vec::as_slice).map(part).collect();
+            let linear = Linear::pack(&parts, inputs, outputs);
+            let mut number = numbers(seed ^ 2);
+            let mut rows = vec![0.0; count * inputs.padded()];
+            for row in rows.chunks_mut(inputs.padded()) {
+                for at in 0..inputs.length() {
+                    row[inputs.place(at)] = (number() * 5.0) as f32 + if lopsided { 5.5 } else { 0.0 };
+                }
+            }
+            let before: Vec<f32> = (0..count * linear.width()).map(|_| number() as f32).collect();
+            let found = on_each!(apply(&linear, &rows, then, &before));
+            for other in &found {
+                prop_assert_eq!(other, &found[0]);
+            }
+            for (row, (got, before)) in rows
+                .chunks(inputs.padded())
+                .zip(found[0].chunks(linear.width()).zip(before.chunks(linear.width())))
+            {
+                let ends = row.iter().fold((0f32, 0f32), |(low, high), value| (low.min(*value), high.max(*value)));
+                let step = f64::from(ends.1 - ends.0) / f64::from(STEPS);
+                let mut exact: Vec<Exact> = before.iter().map(|_| Exact { value: 0.0, bound: 0.0 }).collect();
+                for (number, part) in parts.iter().enumerate() {
+                    for output in 0..outputs.length() {
+                        let weight = |at: usize| {
+                            f64::from(part.codes[output * inputs.length() + at].cast_signed())
+                                * f64::from(part.scales[output])
+                        };
+                        exact[number * outputs.padded() + outputs.place(output)] = Exact {
+                            value: (0..inputs.length())
+                                .map(|at| f64::from(row[inputs.place(at)]) * weight(at))
+                                .sum::<f64>()
+                                + f64::from(part.bias[output]),
+                            bound: (0..inputs.length()).map(|at| weight(at).abs() * step / 2.0).sum(),
+                        };
+                    }
+                }
+                for ((got, before), Exact { value, bound }) in got.iter().zip(before).zip(exact) {
+                    let value = match then {
+                        Then::Add => value + f64::from(*before),
+                        Then::Store(Activation::Relu) => relu(value),
+                        Then::Store(_) => value,
+                    };
+                    let away = (f64::from(f32::from_bits(*got)) - value).abs();
+                    prop_assert!(away <= bound * 1.001 + 1e-4 * (1.0 + value.abs()), "{away} from {value}, at most {bound}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn rows_of_zeros_and_of_one_value_are_exact() {
+        let part = Part { codes: &[5, 251, 7, 127], scales: vec![0.5, 2.0], bias: vec![1.0, -1.0] };
+        let linear = Linear::pack(&[part], Axis::new(1, 2), Axis::new(1, 2));
+        let mut rows = vec![0.0; 3 * 32];
+        (rows[32], rows[33]) = (-3.0, 0.0);
+        (rows[64], rows[65]) = (1e-38, 0.0);
+        let out = on_each!(apply(&linear, &rows, Then::Store(Activation::Identity), &[0.0; 3 * 32]));
+        for out in out {
+            let out: Vec<f32> = out.into_iter().map(f32::from_bits).collect();
+            assert_eq!(out[..2], [1.0, -1.0]);
+            assert!(
+                (out[32] - (1.0 - 7.5)).abs() < 1e-5 && (out[33] - (-1.0 - 42.0)).abs() < 1e-5,
+                "{:?}",
+                &out[32..34]
+            );
+            assert_eq!(out[64..66], [1.0, -1.0]);
+            assert!(out.iter().all(|value| value.is_finite()));
+        }
+    }
+}

@@ -14,6 +14,8 @@ mod avx512;
 #[cfg(target_arch = "aarch64")]
 mod neon;
 mod plain;
+#[cfg(test)]
+mod tests;
 
 #[cfg(target_arch = "x86_64")]
 pub(super) use avx2::Avx2;
@@ -154,3 +156,28 @@ macro_rules! with_rows {
     };
 }
 use with_rows;
+
+/// Calls a function with each implementation that this processor can run, plain Rust first, and gives what it returned.
+#[cfg(test)]
+macro_rules! on_each {
+    ($check:ident($($argument:expr),* $(,)?)) => {{
+        #[allow(unused_mut, reason = "there are architectures with plain Rust only")]
+        let mut found = vec![$check($crate::int8::simd::Plain, $($argument),*)];
+        #[cfg(target_arch = "x86_64")]
+        {
+            use $crate::int8::simd::{Avx2, Avx512};
+            found.extend(Avx2::<false>::detect().map(|simd| $check(simd, $($argument),*)));
+            found.extend(Avx2::<true>::detect().map(|simd| $check(simd, $($argument),*)));
+            found.extend(Avx512::detect().map(|simd| $check(simd, $($argument),*)));
+        }
+        #[cfg(target_arch = "aarch64")]
+        {
+            use $crate::int8::simd::Neon;
+            found.extend(Neon::<false>::detect().map(|simd| $check(simd, $($argument),*)));
+            found.extend(Neon::<true>::detect().map(|simd| $check(simd, $($argument),*)));
+        }
+        found
+    }};
+}
+#[cfg(test)]
+pub(super) use on_each;
