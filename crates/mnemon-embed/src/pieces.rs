@@ -29,7 +29,7 @@ pub struct WordPieces {
 /// Whose tokenizer it is.
 enum Kind {
     Own(Box<WordPiece>),
-    Any(Any),
+    Any(Box<Any>),
 }
 
 /// A tokenizer of the `tokenizers` crate, without truncation and padding.
@@ -51,7 +51,7 @@ impl WordPieces {
         let tokenizer = match WordPiece::read(&bytes) {
             Some(own) => Kind::Own(Box::new(own)),
             None => match Any::read(&bytes) {
-                Ok(any) => Kind::Any(any),
+                Ok(any) => Kind::Any(Box::new(any)),
                 Err(source) => return Err(ModelError::Tokenizer { file, source }),
             },
         };
@@ -271,7 +271,8 @@ mod tests {
         let own = WordPieces::load(&shipped()).unwrap();
         assert!(matches!(*own.tokenizer, Kind::Own(_)));
         let any = Any::read(&shipped().require(TOKENIZER).unwrap()).unwrap();
-        let any = WordPieces { tokenizer: Arc::new(Kind::Any(any)), name: String::new(), file: String::new() };
+        let any =
+            WordPieces { tokenizer: Arc::new(Kind::Any(Box::new(any))), name: String::new(), file: String::new() };
         [own, any].map(|pieces| Reader::new(&pieces, max_pieces, lower_case, &shipped()).unwrap())
     }
 
@@ -316,7 +317,7 @@ mod tests {
         for id in 0..30_522 {
             check(&readers, |reader| reader.piece(id).map(str::to_owned));
         }
-        for text in ["", "the cat, ", "猫", "a\u{302e}, ", "[CLS]x"] {
+        for text in ["", "the cat, ", "猫", "a\u{302e}, ", "[CLS] x"] {
             let text = text.repeat(30_000);
             check(&readers, |reader| reader.pieces.count(&text));
         }

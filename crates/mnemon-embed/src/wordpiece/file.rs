@@ -29,11 +29,10 @@ pub(super) struct Parts {
     pub(super) around: (Vec<u32>, Vec<u32>),
 }
 
-/// The texts of all pieces, one behind the other, and where each lies.
+/// The texts of all pieces, one behind the other, and where each lies with its number. Sorted by text; each text once.
 #[derive(Default)]
 pub(super) struct Vocabulary {
     texts: String,
-    /// In the order of the file.
     pieces: Vec<(Range<u32>, u32)>,
 }
 
@@ -55,9 +54,9 @@ impl Parts {
             strip_accents: normalizer.strip_accents.unwrap_or(normalizer.lowercase),
             lower_case: normalizer.lowercase,
         };
-        let numbers: HashMap<&str, u32> = model.vocab.iter().collect();
-        let unknown = *numbers.get(model.unk_token.as_str())?;
-        let added = file.added_tokens.into_iter().map(|token| token.simple(&numbers)).collect::<Option<Vec<_>>>()?;
+        let unknown = model.vocab.number(&model.unk_token)?;
+        let added =
+            file.added_tokens.into_iter().map(|token| token.simple(&model.vocab)).collect::<Option<Vec<_>>>()?;
         let mut contents: Vec<&str> = added.iter().map(|(content, _)| content.as_str()).collect();
         contents.sort_unstable();
         contents.dedup();
@@ -77,9 +76,31 @@ impl Parts {
 }
 
 impl Vocabulary {
-    /// The pieces and their numbers in the order of the file; of two with one text the later counts.
-    pub(super) fn iter(&self) -> impl Iterator<Item = (&str, u32)> {
+    /// The pieces and their numbers, sorted by the bytes of their texts.
+    pub(super) fn iter(&self) -> impl ExactSizeIterator<Item = (&str, u32)> {
         self.pieces.iter().map(|(range, number)| (self.text(range), *number))
+    }
+
+    fn number(&self, text: &str) -> Option<u32> {
+        let found = self.pieces.binary_search_by(|(range, _)| self.text(range).cmp(text)).ok()?;
+        self.pieces.get(found).map(|(_, number)| *number)
+    }
+
+    /// Of two pieces with one text the later counts, as in the maps of `tokenizers`.
+    fn sort(&mut self) {
+        let first_bytes = |text: &str| {
+            let mut bytes = [0; 8];
+            text.bytes().zip(&mut bytes).for_each(|(byte, place)| *place = byte);
+            u64::from_be_bytes(bytes)
+        };
+        let mut keys: Vec<(u64, &str, Range<u32>, u32)> = Vec::with_capacity(self.pieces.len());
+        for (range, number) in self.pieces.iter().rev() {
+            let text = self.text(range);
+            keys.push((first_bytes(text), text, range.clone(), *number));
+        }
+        keys.sort_by(|a, b| (a.0, a.1).cmp(&(b.0, b.1)));
+        keys.dedup_by(|a, b| a.1 == b.1);
+        self.pieces = keys.into_iter().map(|(_, _, range, number)| (range, number)).collect();
     }
 
     fn text(&self, range: &Range<u32>) -> &str {
@@ -192,9 +213,9 @@ struct SpecialToken {
 
 impl AddedToken {
     /// Its text and number, if it is a piece of the vocabulary that is found by its text alone.
-    fn simple(self, numbers: &HashMap<&str, u32>) -> Option<(String, u32)> {
+    fn simple(self, vocabulary: &Vocabulary) -> Option<(String, u32)> {
         let plain = !(self.single_word || self.lstrip || self.rstrip || self.normalized);
-        let known = numbers.get(self.content.as_str()) == Some(&self.id);
+        let known = vocabulary.number(&self.content) == Some(self.id);
         // The scan looks for its first byte among the ASCII characters.
         let found = self.content.starts_with(|c: char| c.is_ascii());
         (plain && known && found).then_some((self.content, self.id))
@@ -238,6 +259,7 @@ impl<'de> Deserialize<'de> for Vocabulary {
                 while let Some(range) = map.next_key_seed(Text(&mut vocabulary.texts))? {
                     vocabulary.pieces.push((range, map.next_value()?));
                 }
+                vocabulary.sort();
                 Ok(vocabulary)
             }
         }
@@ -304,7 +326,7 @@ mod tests {
         assert_eq!((parts.unknown, parts.max_chars, parts.prefix.as_str()), (0, 100, "##"));
         assert_eq!((parts.added, parts.around), (vec![("[C]".to_owned(), 1)], (vec![1], vec![])));
         assert!(parts.rules.strip_accents && parts.rules.lower_case);
-        assert_eq!(parts.vocabulary.iter().collect::<Vec<_>>(), [("[U]", 0), ("[C]", 1), ("a", 2), ("a", 3)]);
+        assert_eq!(parts.vocabulary.iter().collect::<Vec<_>>(), [("[C]", 1), ("[U]", 0), ("a", 3)]);
         check(r#""strip_accents": null"#, r#""strip_accents": false"#, true);
         check(r#""decoder": null"#, r###""decoder": {"type": "WordPiece", "prefix": "##", "cleanup": true}"###, true);
         check(

@@ -42,18 +42,13 @@ impl WordPiece {
     /// `None` for a tokenizer.json that is not a BERT's, or that this crate reads no pieces by.
     pub(crate) fn read(json: &[u8]) -> Option<Self> {
         let parts = Parts::read(json)?;
-        let mut pieces: Vec<(&str, u32)> = parts.vocabulary.iter().collect();
-        let largest = pieces.iter().map(|(_, number)| *number as usize).max()?;
-        if largest > 1024 + pieces.len() * MAX_GAPS {
+        let largest = parts.vocabulary.iter().map(|(_, number)| number as usize).max()?;
+        if largest > 1024 + parts.vocabulary.iter().len() * MAX_GAPS {
             return None;
         }
-        // Of two pieces with one text the later counts, in the maps of tokenizers as here: it comes first, and stays.
-        pieces.reverse();
-        pieces.sort_by_key(|(text, _)| *text);
-        pieces.dedup_by_key(|(text, _)| *text);
-        let mut keys: Vec<(&[u8], u32)> = pieces.iter().map(|(text, number)| (text.as_bytes(), *number)).collect();
-        let (texts, ends) = by_number(&keys, largest);
-        keys.retain(|(text, _)| !text.is_empty());
+        let (texts, ends) = by_number(parts.vocabulary.iter(), largest);
+        let keys = parts.vocabulary.iter().filter(|(text, _)| !text.is_empty());
+        let keys: Vec<(&[u8], u32)> = keys.map(|(text, number)| (text.as_bytes(), number)).collect();
         let trie = Trie::new(&keys)?;
         let inside = trie.prefix(parts.prefix.as_bytes());
         let mut added = parts.added;
@@ -130,19 +125,18 @@ impl WordPiece {
 }
 
 /// The texts of pieces in the order of their numbers, and the end of each number's.
-fn by_number(pieces: &[(&[u8], u32)], largest: usize) -> (String, Vec<u32>) {
-    let mut of_number: Vec<&[u8]> = vec![b""; largest + 1];
+fn by_number<'a>(pieces: impl Iterator<Item = (&'a str, u32)>, largest: usize) -> (String, Vec<u32>) {
+    let mut of_number: Vec<&str> = vec![""; largest + 1];
     for (text, number) in pieces {
-        if let Some(place) = of_number.get_mut(*number as usize) {
+        if let Some(place) = of_number.get_mut(number as usize) {
             *place = text;
         }
     }
-    let mut texts = String::new();
-    let ends = of_number.iter().map(|text| {
-        texts.push_str(str::from_utf8(text).unwrap_or_default());
-        // The vocabulary in its file is not longer than u32 counts.
-        texts.len() as u32
-    });
-    let ends = ends.collect();
-    (texts, ends)
+    let end = |end: &mut u32, text: &&str| {
+        // The file of the vocabulary is not longer than u32 counts.
+        *end += text.len() as u32;
+        Some(*end)
+    };
+    let ends = of_number.iter().scan(0, end).collect();
+    (of_number.concat(), ends)
 }

@@ -13,8 +13,8 @@ const END: u32 = 0x200;
 const BASE_SHIFT: u32 = 10;
 /// The most slots that fit into the 22 bits of a base.
 const MAX_SLOTS: usize = 1 << (32 - BASE_SHIFT);
-/// A block in which so many nodes found no room is not tried again.
-const MAX_MISSES: u32 = 64;
+/// A block in which so many nodes found no room is not tried again: what is free there is mostly of no use.
+const MAX_MISSES: u32 = 8;
 
 /// Keys, not empty, and a number for each.
 pub(super) struct Trie {
@@ -37,9 +37,8 @@ impl Trie {
     pub(super) fn new(keys: &[(&[u8], u32)]) -> Option<Self> {
         let mut builder = Builder::default();
         let root = builder.children(keys, 0)?;
-        // (keys that share a prefix, its length, its slot)
-        let mut open: Vec<(&[(&[u8], u32)], usize, usize)> = branches(keys, 0, root).collect();
-        while let Some((keys, length, slot)) = open.pop() {
+        let mut open: Vec<Branch<'_, '_>> = branches(keys, 0, root).collect();
+        while let Some(Branch { keys, length, slot }) = open.pop() {
             let (ends, longer) = match keys.split_first() {
                 Some(((key, number), longer)) if key.len() == length => (Some(*number), longer),
                 _ => (None, keys),
@@ -90,20 +89,29 @@ fn base_of(slot: u32) -> usize {
     (slot >> BASE_SHIFT) as usize
 }
 
-/// For each byte that follows the first `length` bytes of the keys: the keys with it, the length with it, its slot.
-fn branches<'a, 'k>(
+/// Keys that share a prefix, its length, and the slot of its node.
+struct Branch<'a, 'k> {
     keys: &'a [(&'k [u8], u32)],
     length: usize,
-    base: usize,
-) -> impl Iterator<Item = (&'a [(&'k [u8], u32)], usize, usize)> {
+    slot: usize,
+}
+
+/// A branch for each byte that follows the first `length` bytes of the keys.
+fn branches<'a, 'k>(keys: &'a [(&'k [u8], u32)], length: usize, base: usize) -> impl Iterator<Item = Branch<'a, 'k>> {
     let label = move |key: &(&[u8], u32)| key.0.get(length).copied();
-    keys.chunk_by(move |a, b| label(a) == label(b))
-        .filter_map(move |group| Some((group, length + 1, base ^ usize::from(label(group.first()?)?))))
+    let branch = move |keys: &'a [(&'k [u8], u32)]| {
+        let slot = base ^ usize::from(label(keys.first()?)?);
+        Some(Branch { keys, length: length + 1, slot })
+    };
+    keys.chunk_by(move |a, b| label(a) == label(b)).filter_map(branch)
 }
 
 /// A block that may have room.
 struct Open {
-    block: usize,
+    /// Its first slot.
+    start: usize,
+    /// A bit for each slot that is free.
+    free: [u64; BLOCK / 64],
     misses: u32,
 }
 
@@ -113,66 +121,77 @@ struct Builder {
     /// Whether a node has this base. No two have the same, or a child of one would pass for a child of the other.
     taken: Vec<bool>,
     open: Vec<Open>,
+    /// The labels of the node at hand.
+    labels: Vec<u8>,
 }
 
 impl Default for Builder {
     fn default() -> Self {
         // Block 0 stays free: what a node without children is asked for is not there.
-        Self { slots: vec![FREE; BLOCK], numbers: vec![0; BLOCK], taken: vec![true; BLOCK], open: Vec::new() }
+        let (slots, numbers, taken) = (vec![FREE; BLOCK], vec![0; BLOCK], vec![true; BLOCK]);
+        Self { slots, numbers, taken, open: Vec::new(), labels: Vec::new() }
     }
 }
 
 impl Builder {
     /// Takes a slot for each byte that follows the first `length` bytes of the keys, and gives the base they share.
     fn children(&mut self, keys: &[(&[u8], u32)], length: usize) -> Option<usize> {
-        let mut labels: Vec<u8> = keys.iter().filter_map(|(key, _)| key.get(length).copied()).collect();
+        let mut labels = std::mem::take(&mut self.labels);
+        labels.clear();
+        labels.extend(keys.iter().filter_map(|(key, _)| key.get(length)));
         labels.dedup();
-        let Some(first) = labels.first() else { return Some(0) };
-        let base = match self.find(*first, &labels) {
-            Some(base) => base,
+        let base = self.place(&labels);
+        self.labels = labels;
+        base
+    }
+
+    fn place(&mut self, labels: &[u8]) -> Option<usize> {
+        if labels.is_empty() {
+            return Some(0);
+        }
+        let (open, base) = match self.find(labels) {
+            Some(found) => found,
             None => self.grow()?,
         };
-        if let Some(taken) = self.taken.get_mut(base) {
-            *taken = true;
-        }
+        *self.taken.get_mut(base)? = true;
         for label in labels {
-            if let Some(slot) = self.slots.get_mut(base ^ usize::from(label)) {
-                *slot = u32::from(label);
-            }
+            let at = base ^ usize::from(*label);
+            *self.slots.get_mut(at)? = u32::from(*label);
+            self.open.get_mut(open)?.take(at % BLOCK);
         }
         Some(base)
     }
 
-    fn find(&mut self, first: u8, labels: &[u8]) -> Option<usize> {
-        let (slots, taken) = (&self.slots, &self.taken);
-        let free = |at: usize| slots.get(at) == Some(&FREE);
-        let fits = |base: usize| {
-            taken.get(base) == Some(&false) && labels.iter().all(|label| free(base ^ usize::from(*label)))
-        };
-        let mut base = None;
-        self.open.retain_mut(|open| {
-            if base.is_none() {
-                let slots = open.block * BLOCK..(open.block + 1) * BLOCK;
-                base = slots.filter(|at| free(*at)).map(|at| at ^ usize::from(first)).find(|base| fits(*base));
-                open.misses += u32::from(base.is_none());
+    /// An open block and a base in it that no node has, from which all labels lead to free slots.
+    fn find(&mut self, labels: &[u8]) -> Option<(usize, usize)> {
+        self.open.retain(|open| open.misses < MAX_MISSES && open.free.iter().any(|word| *word != 0));
+        let taken = &self.taken;
+        for (at, open) in self.open.iter_mut().enumerate() {
+            let fits = |base: &usize| {
+                taken.get(open.start + base) == Some(&false)
+                    && labels.iter().all(|label| open.is_free(base ^ usize::from(*label)))
+            };
+            let first = usize::from(*labels.first()?);
+            if let Some(base) = open.free_slots().map(|slot| slot ^ first).find(fits) {
+                return Some((at, open.start + base));
             }
-            open.misses < MAX_MISSES
-        });
-        base
+            open.misses += 1;
+        }
+        None
     }
 
     /// A new block; its first slot is the base.
-    fn grow(&mut self) -> Option<usize> {
-        let base = self.slots.len();
-        let length = base + BLOCK;
+    fn grow(&mut self) -> Option<(usize, usize)> {
+        let start = self.slots.len();
+        let length = start + BLOCK;
         if length > MAX_SLOTS {
             return None;
         }
         self.slots.resize(length, FREE);
         self.numbers.resize(length, 0);
         self.taken.resize(length, false);
-        self.open.push(Open { block: base / BLOCK, misses: 0 });
-        Some(base)
+        self.open.push(Open { start, free: [u64::MAX; BLOCK / 64], misses: 0 });
+        Some((self.open.len() - 1, start))
     }
 
     /// Completes a slot that has its label.
@@ -184,6 +203,29 @@ impl Builder {
         if let (Some(place), Some(number)) = (self.numbers.get_mut(at), ends) {
             *place = number;
         }
+    }
+}
+
+impl Open {
+    fn is_free(&self, slot: usize) -> bool {
+        self.free.get(slot / 64).is_some_and(|word| word >> (slot % 64) & 1 == 1)
+    }
+
+    fn take(&mut self, slot: usize) {
+        if let Some(word) = self.free.get_mut(slot / 64) {
+            *word &= !(1 << (slot % 64));
+        }
+    }
+
+    fn free_slots(&self) -> impl Iterator<Item = usize> {
+        self.free.iter().zip((0..).step_by(64)).flat_map(|(word, start)| {
+            let mut rest = *word;
+            std::iter::from_fn(move || {
+                let bit = (rest != 0).then(|| rest.trailing_zeros() as usize)?;
+                rest &= rest - 1;
+                Some(start + bit)
+            })
+        })
     }
 }
 
