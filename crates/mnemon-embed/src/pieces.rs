@@ -15,10 +15,10 @@ use crate::{ModelError, ModelSource, text};
 /// The whole text counts, however long (nothing is cut at the 256 that the model reads), and the special pieces that the
 /// model puts around a text do not. Cheap to clone.
 ///
-/// The tokenizer of a BERT is this crate's own, gives the same pieces as the `tokenizers` crate, and costs about 2 µs
-/// for a question and 30 ns for each further piece. Other tokenizers are those of that crate; with them texts are
-/// counted in parts of at most 64 KiB that end at white space or punctuation, so that the cost stays linear and the
-/// memory bounded, and a run of more than 64 KiB without either counts as several.
+/// The tokenizer of a BERT is this crate's own, gives the same pieces as the `tokenizers` crate, and costs tens of
+/// nanoseconds a piece. Other tokenizers are those of that crate; with them texts are counted in parts of at most 64 KiB
+/// that end at white space or punctuation, so that the cost stays linear and the memory bounded, and a run of more than
+/// 64 KiB without either counts as several.
 #[derive(Clone)]
 pub struct WordPieces {
     tokenizer: Arc<Kind>,
