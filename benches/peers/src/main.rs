@@ -6,6 +6,7 @@
 
 mod clock;
 mod embed;
+mod engine;
 mod error;
 mod vectors;
 
@@ -27,6 +28,7 @@ fn side(group: &str, name: &str, data: PathBuf) -> Result<Box<dyn Side>, Error> 
     match group {
         "embed" => embed::side(name, data),
         "vectors" => vectors::side(name, &data),
+        "engine" => engine::side(name, &data),
         _ => Err(Error::Side { group: "the groups", known: "embed, vectors, engine", got: group.to_owned() }),
     }
 }

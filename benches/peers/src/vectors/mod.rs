@@ -55,7 +55,8 @@ pub(crate) trait Index: Send {
 pub(crate) struct Rows(Mmap);
 
 impl Rows {
-    fn open(file: &Path) -> Result<Self, Error> {
+    /// The vectors of a file.
+    pub(crate) fn open(file: &Path) -> Result<Self, Error> {
         let failed = |source| Error::File { file: file.to_owned(), source };
         let opened = File::open(file).map_err(failed)?;
         // SAFETY: the script writes the file once, before any side is started, and nobody changes it.
