@@ -11,8 +11,6 @@
 mod made;
 #[path = "recall/models.rs"]
 mod models;
-#[path = "recall/talk.rs"]
-mod talk;
 
 use std::error::Error;
 use std::hash::{DefaultHasher, Hash, Hasher};
@@ -21,6 +19,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use criterion::{BenchmarkId, Criterion};
+use mnemon_bench::made::Talk;
 use mnemon_core::{Embedder, Purpose, Scope};
 use mnemon_embed::{LocateOptions, SentenceTransformer, locate};
 use mnemon_index::{GraphParams, Method, Search, TermIndex, VectorIndex};
@@ -28,7 +27,6 @@ use mnemon_long_term::{Level, LongTerm, LongTermError, RecallQuery};
 use mnemon_recall::terms;
 use mnemon_store::{ScopeRow, Store, StoreError, StoreOptions, TextQuery};
 use models::Remembering;
-use talk::Talk;
 
 const SIZES: [usize; 3] = [1_000, 10_000, 100_000];
 const QUESTIONS: usize = 200;

@@ -3,14 +3,12 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use mnemon_bench::made::{Composed, SESSION, Talk};
 use mnemon_core::{Kind, NewTurn, Placement, Scope};
 use mnemon_embed::SentenceTransformer;
 use mnemon_long_term::{Append, Embed, Level, LongTerm};
 use mnemon_recall::{ANALYSIS, Source, analyse};
 use mnemon_store::{Durability, NewSession, SCHEMA_VERSION, Store, StoreOptions};
-
-use crate::models::Composed;
-use crate::talk::{SESSION, Talk};
 
 /// What is made here. Another way to make it gets another number.
 const EDITION: u32 = 1;
@@ -48,7 +46,7 @@ fn make(
     }
     let texts = |number| talk.session(number).iter().map(embedded).collect();
     let read: Vec<Vec<String>> = (0..READ / SESSION).map(texts).collect();
-    let composed = Arc::new(Composed::new(Arc::clone(model), &read)?);
+    let composed = Arc::new(Composed::new(Arc::clone(model), &read, &mut |_| {})?);
     let mut options = StoreOptions::default();
     options.durability = Durability::Normal;
     let memory = LongTerm::new(Arc::new(Store::open(&making, options)?), Some(composed), Level::Thorough);

@@ -30,6 +30,7 @@ pub mod fit;
 mod latency;
 mod locomo;
 mod longmemeval;
+pub mod made;
 mod numbers;
 mod plot;
 mod progress;

@@ -4,16 +4,17 @@
 //! in any text: a few stand in every turn, most in one of many. A third of a session's words come from a few that are its
 //! subject, so that what is said together is about something. The sentences say nothing, and nothing here depends on it.
 
-use mnemon_core::{NewTurn, Role, Timestamp};
+use mnemon::{NewTurn, Role, Timestamp};
 use rand_xoshiro::SplitMix64;
 use rand_xoshiro::rand_core::{RngCore, SeedableRng};
 
 /// Turns of a session.
-pub(crate) const SESSION: usize = 30;
+pub const SESSION: usize = 30;
 /// The words of a turn: most are short.
 const SHORTEST: usize = 5;
 const LONGEST: usize = 40;
-const SPEAKERS: [(Role, &str); 2] = [(Role::User, "Nora"), (Role::Assistant, "Felix")];
+const USER: (Role, &str) = (Role::User, "Nora");
+const ASSISTANT: (Role, &str) = (Role::Assistant, "Felix");
 /// The words before it are those of which every text is full.
 const FIRST_OF_CONTENT: usize = 90;
 const SUBJECT_WORDS: usize = 30;
@@ -22,7 +23,9 @@ const BEGIN: i64 = 1_640_995_200;
 const THREE_YEARS: i64 = 3 * 365 * 86_400;
 
 /// Two people who talk.
-pub(crate) struct Talk {
+#[derive(Debug)]
+pub struct Talk {
+    seed: u64,
     words: Vec<&'static str>,
     /// How likely a word or one before it is.
     likely: Vec<f64>,
@@ -31,7 +34,14 @@ pub(crate) struct Talk {
 
 impl Talk {
     /// One of so many turns, rounded up to whole sessions.
-    pub(crate) fn new(turns: usize) -> Self {
+    #[must_use]
+    pub fn new(turns: usize) -> Self {
+        Self::seeded(turns, 0)
+    }
+
+    /// Another talk for each seed.
+    #[must_use]
+    pub fn seeded(turns: usize, seed: u64) -> Self {
         let words: Vec<&str> = include_str!("words.txt").split_ascii_whitespace().collect();
         let mut sum = 0.0;
         let mut likely: Vec<f64> = Vec::with_capacity(words.len());
@@ -41,25 +51,32 @@ impl Talk {
             likely.push(sum);
         }
         likely.iter_mut().for_each(|value| *value /= sum);
-        Self { words, likely, sessions: turns.div_ceil(SESSION) }
+        // Spread over all bits: the numbers of sessions are mixed in, and two seeds should share no session.
+        let seed = seed.wrapping_mul(0x9E37_79B9_7F4A_7C15);
+        Self { seed, words, likely, sessions: turns.div_ceil(SESSION) }
     }
 
-    pub(crate) fn sessions(&self) -> usize {
+    /// How many sessions it has.
+    #[must_use]
+    pub fn sessions(&self) -> usize {
         self.sessions
     }
 
     /// When a session begins.
-    pub(crate) fn begins(&self, session: usize) -> Timestamp {
+    #[must_use]
+    pub fn begins(&self, session: usize) -> Timestamp {
         self.time(session, 0)
     }
 
-    pub(crate) fn session(&self, session: usize) -> Vec<NewTurn> {
-        let mut random = SplitMix64::seed_from_u64(session as u64);
+    /// The [`SESSION`] turns of a session, in order. Any number has a session, beyond the last too.
+    #[must_use]
+    pub fn session(&self, session: usize) -> Vec<NewTurn> {
+        let mut random = SplitMix64::seed_from_u64(self.seed ^ session as u64);
         let subject: Vec<usize> = (0..SUBJECT_WORDS)
             .map(|_| FIRST_OF_CONTENT + below(&mut random, self.words.len() - FIRST_OF_CONTENT))
             .collect();
         let turn = |position: usize| {
-            let (role, speaker) = SPEAKERS[position % SPEAKERS.len()];
+            let (role, speaker) = if position % 2 == 0 { USER } else { ASSISTANT };
             let text = self.sentence(&subject, &mut random);
             let occurred_at = Some(self.time(session, position));
             NewTurn { speaker: Some(speaker.to_owned()), occurred_at, ..NewTurn::new(role, text) }
@@ -69,10 +86,11 @@ impl Talk {
 
     /// A question about something that was said: a few words of a turn, mostly with the name of who said it, and some
     /// with a time.
-    pub(crate) fn question(&self, number: usize) -> String {
-        let mut random = SplitMix64::seed_from_u64(0x9E37_79B9 ^ number as u64);
+    #[must_use]
+    pub fn question(&self, number: usize) -> String {
+        let mut random = SplitMix64::seed_from_u64(self.seed ^ 0x9E37_79B9 ^ number as u64);
         let turns = self.session(below(&mut random, self.sessions));
-        let turn = &turns[below(&mut random, turns.len())];
+        let Some(turn) = turns.get(below(&mut random, turns.len())) else { return String::new() };
         let is_content =
             |word: &&str| self.words.iter().position(|known| known == word).is_some_and(|at| at >= FIRST_OF_CONTENT);
         let mut words: Vec<&str> = turn.text.trim_end_matches(['.', '?']).split(' ').filter(is_content).collect();
@@ -98,7 +116,7 @@ impl Talk {
         for place in 0..length {
             let word = match below(random, 100) {
                 0..2 => (2 + below(random, 98)).to_string(),
-                2..34 => self.words[subject[below(random, subject.len())]].to_owned(),
+                2..34 => self.word(subject.get(below(random, subject.len())).copied().unwrap_or_default()).to_owned(),
                 _ => self.drawn(random).to_owned(),
             };
             match place {
@@ -112,7 +130,11 @@ impl Talk {
 
     fn drawn(&self, random: &mut SplitMix64) -> &'static str {
         let value = uniform(random);
-        self.words[self.likely.partition_point(|likely| *likely < value).min(self.words.len() - 1)]
+        self.word(self.likely.partition_point(|likely| *likely < value).min(self.words.len() - 1))
+    }
+
+    fn word(&self, rank: usize) -> &'static str {
+        self.words.get(rank).copied().unwrap_or_default()
     }
 
     fn time(&self, session: usize, position: usize) -> Timestamp {
