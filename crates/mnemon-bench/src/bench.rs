@@ -11,7 +11,7 @@ use mnemon::{Config, ContextManager, Embedder, Level, TokenCounter};
 use serde::Serialize;
 use tempfile::TempDir;
 
-use crate::{BenchError, Progress};
+use crate::{BenchError, Machine, Progress};
 
 /// Benchmark data is read whole.
 const MAX_BYTES: u64 = 8 << 30;
@@ -85,8 +85,22 @@ impl Bench {
         }
     }
 
+    /// The settings of what is measured.
+    #[must_use]
+    pub fn config(&self) -> &Config {
+        &self.config
+    }
+
+    pub(crate) fn machine(&self) -> Machine {
+        Machine::with(self.model.model().to_string())
+    }
+
     pub(crate) fn model(&self) -> &SentenceTransformer {
         &self.model
+    }
+
+    pub(crate) fn shared_model(&self) -> Arc<SentenceTransformer> {
+        Arc::clone(&self.model)
     }
 
     pub(crate) fn pieces(&self) -> WordPieces {

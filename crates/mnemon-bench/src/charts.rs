@@ -48,7 +48,7 @@ impl LocomoReport {
                 engine.mnemon,
                 engine.model
             ),
-            panels: [
+            panels: vec![
                 Panel {
                     title: "Recall among the first hits, and under a budget, %".to_owned(),
                     shape: Shape::Lines,
@@ -103,7 +103,7 @@ impl LongMemEvalReport {
                 engine.mnemon,
                 engine.model
             ),
-            panels: [
+            panels: vec![
                 Panel {
                     title: "Questions with all of their evidence found (recall_all), %".to_owned(),
                     shape: Shape::Lines,

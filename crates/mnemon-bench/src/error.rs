@@ -4,9 +4,10 @@ use std::error::Error;
 use std::io;
 use std::path::PathBuf;
 
-use mnemon::EmbedError;
 use mnemon::embed::ModelError;
 use mnemon::import::ImportError;
+use mnemon::{Degradation, EmbedError};
+use mnemon_index::IndexError;
 
 /// What can go wrong when a benchmark runs.
 #[derive(Debug, thiserror::Error)]
@@ -103,6 +104,43 @@ pub enum BenchError {
         /// How many questions were considered.
         asked: usize,
     },
+    /// A number of things to measure on that is none or too large.
+    #[error("expected from {min} to {max} {what}, got {got}")]
+    Count {
+        /// The things.
+        what: &'static str,
+        /// The least number.
+        min: usize,
+        /// The largest number.
+        max: usize,
+        /// The number that was asked for.
+        got: usize,
+    },
+    /// A file of texts that has not enough of them.
+    #[error("expected at least {wanted} lines of text in {name}, got {got}")]
+    TooFewTexts {
+        /// The name of the file.
+        name: String,
+        /// How many are wanted.
+        wanted: usize,
+        /// How many it has.
+        got: usize,
+    },
+    /// The engine worked without its model, so what was measured is not the engine.
+    #[error("expected the engine to work whole, got: {why}")]
+    Degraded {
+        /// What it could not do.
+        why: Degradation,
+    },
+    /// The process that should ask a memory failed.
+    #[error("the process that asks the memory failed")]
+    Asker(#[source] Box<dyn Error + Send + Sync>),
+    /// No threads can be started to measure on.
+    #[error("cannot start the threads to measure on")]
+    Threads(#[source] Box<dyn Error + Send + Sync>),
+    /// The index of vectors failed.
+    #[error(transparent)]
+    Index(#[from] IndexError),
     /// The engine failed.
     #[error(transparent)]
     Engine(#[from] mnemon::Error),

@@ -6,6 +6,8 @@
 //! here, from nothing of the engine but its embedding model. [`fit`] learns the weights of a fusion from such questions.
 //! Results are serialised as JSON and drawn as [`Picture`]s.
 //!
+//! [`embed`], [`vectors`], [`ContextReport`] and [`growth`] measure speed, on data that is [`made`] from a seed.
+//!
 //! It is no part of the engine: the library `mnemon` does not depend on it. It holds no data but a few lines of its own
 //! for its tests, downloads none, and asks no language model. It asserts nothing about times; it reports them.
 //!
@@ -35,6 +37,7 @@ mod numbers;
 mod plot;
 mod progress;
 mod scores;
+mod speed;
 
 pub use baseline::Baseline;
 pub use bench::{Bench, Engine};
@@ -51,3 +54,8 @@ pub use numbers::Numbers;
 pub use plot::Picture;
 pub use progress::{Progress, Step};
 pub use scores::{BUDGETS, RANKS, Results, Scores};
+pub use speed::{
+    Answered, Asker, Asking, ContextOptions, ContextReport, EmbedOptions, EmbedReport, Filled, GrowthOptions,
+    GrowthReport, LevelTimes, Machine, Maker, Rate, StageShare, VectorOptions, VectorsReport, WayTimes, answer, embed,
+    growth, vectors,
+};

@@ -1,7 +1,10 @@
 //! How far a benchmark has come.
 
+use serde::{Deserialize, Serialize};
+
 /// What a benchmark is doing.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Step {
     /// Conversations are being stored.
     Import,
@@ -11,10 +14,16 @@ pub enum Step {
     Ask,
     /// Texts are being embedded for the dense baseline.
     Baseline,
+    /// The model reads the texts of which vectors are composed.
+    Read,
+    /// Vectors are put into an index.
+    Index,
+    /// A graph over vectors is being built; how far it has come is not known.
+    Graph,
 }
 
 /// How far a step has come. A step may come again, for the next memory that is filled.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Progress {
     /// Which step.
     pub step: Step,

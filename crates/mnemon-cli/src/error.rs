@@ -74,6 +74,8 @@ pub(crate) enum CliError {
     NotConfirmed,
     #[error("cannot make a temporary file")]
     Temporary(#[source] io::Error),
+    #[error("expected what `mnemon bench context` tells on standard input; this command is not for people")]
+    Told(#[source] serde_json::Error),
     #[error("cannot read the questions of the demo")]
     Questions(#[source] serde_json::Error),
     #[error("cannot write the output")]
@@ -95,7 +97,10 @@ impl CliError {
             | Self::NotTurns { .. }
             | Self::NeedsYes => 2,
             Self::Bench(error) => match **error {
-                BenchError::NoConversation { .. } | BenchError::NoCategory { .. } | BenchError::NoQuestion { .. } => 2,
+                BenchError::NoConversation { .. }
+                | BenchError::NoCategory { .. }
+                | BenchError::NoQuestion { .. }
+                | BenchError::Count { .. } => 2,
                 _ => 1,
             },
             Self::NoMemory { .. } | Self::NoSession { .. } => 3,

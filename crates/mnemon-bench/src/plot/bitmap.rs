@@ -3,7 +3,7 @@
 use plotters_backend::text_anchor::{HPos, VPos};
 use plotters_backend::{BackendColor, BackendCoord, BackendTextStyle, DrawingBackend, DrawingErrorKind};
 
-use super::chart::{Chart, DrawError, EM, SIZE};
+use super::chart::{Chart, DrawError, EM};
 use super::font;
 
 /// Pixels of a picture for each of the chart.
@@ -14,10 +14,11 @@ const SAMPLES: u32 = 2;
 /// The chart as the bytes of a PNG file.
 pub(super) fn png(chart: &Chart) -> Result<Vec<u8>, DrawError> {
     let factor = SCALE * SAMPLES;
-    let (width, height) = (SIZE.0 * factor, SIZE.1 * factor);
+    let size = chart.size();
+    let (width, height) = (size.0 * factor, size.1 * factor);
     let mut pixels = vec![255; (width * height * 3) as usize];
     chart.draw(Canvas { width, height, pixels: &mut pixels }, factor)?;
-    let (pixels, width, height) = (averaged(&pixels, width), SIZE.0 * SCALE, SIZE.1 * SCALE);
+    let (pixels, width, height) = (averaged(&pixels, width), size.0 * SCALE, size.1 * SCALE);
     let mut bytes = Vec::new();
     let mut encoder = png::Encoder::new(&mut bytes, width, height);
     encoder.set_color(png::ColorType::Rgb);

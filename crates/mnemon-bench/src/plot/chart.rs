@@ -1,16 +1,19 @@
-//! A chart: two panels side by side under a title and a legend.
+//! A chart: panels, two in a row, under a title.
 
 use plotters::prelude::*;
 use plotters::style::text_anchor::{HPos, Pos, VPos};
 
 use super::font;
 
-/// The chart's own pixels; a picture may have more for each.
-pub(super) const SIZE: (u32, u32) = (1120, 548);
+/// The chart's own pixels with one row of panels; a picture may have more for each.
+pub(super) const WIDTH: u32 = 1120;
+pub(super) const HEIGHT: u32 = 548;
+/// Pixels of each further row.
+const ROW: u32 = 428;
 
-const INK: RGBColor = RGBColor(33, 37, 41);
-const FAINT: RGBColor = RGBColor(95, 102, 110);
-const GRID: RGBColor = RGBColor(224, 227, 231);
+pub(super) const INK: RGBColor = RGBColor(33, 37, 41);
+pub(super) const FAINT: RGBColor = RGBColor(95, 102, 110);
+pub(super) const GRID: RGBColor = RGBColor(224, 227, 231);
 /// Colours that also people tell apart who see fewer (Okabe and Ito), the darker first.
 const COLORS: [RGBColor; 6] = [
     RGBColor(0, 90, 160),
@@ -40,15 +43,16 @@ pub(crate) struct Chart {
     pub(crate) title: String,
     /// What was measured, in a line below the title.
     pub(crate) note: String,
-    /// Series of the same name have the same colour; the legend names those of the first panel.
-    pub(crate) panels: [Panel; 2],
+    /// Two in a row. Series at the same place have the same colour; a legend names those of the first panel, unless panels
+    /// have their own.
+    pub(crate) panels: Vec<Panel>,
 }
 
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Panel {
     pub(crate) title: String,
     pub(crate) shape: Shape,
-    /// Of the horizontal axis, evenly spaced.
+    /// Of the horizontal axis, evenly spaced unless the shape says otherwise.
     pub(crate) labels: Vec<String>,
     pub(crate) series: Vec<Series>,
 }
@@ -57,19 +61,28 @@ pub(crate) struct Panel {
 pub(crate) enum Shape {
     Lines,
     Bars,
+    /// Both axes are logarithmic: labels are numbers and stand where they belong, values may be of any size. The panel
+    /// has a legend of its own.
+    Log,
 }
 
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Series {
     pub(crate) name: String,
-    /// In percent, one for each label. What is no number is not drawn, and parts a line in two.
+    /// One for each label; in percent unless the shape says otherwise. What is no number is not drawn, and parts a line in two.
     pub(crate) values: Vec<f64>,
 }
 
 impl Chart {
+    /// Width and height in the chart's own pixels.
+    pub(super) fn size(&self) -> (u32, u32) {
+        let rows = u32::try_from(self.panels.len().div_ceil(2)).unwrap_or(1);
+        (WIDTH, HEIGHT + ROW * rows.saturating_sub(1))
+    }
+
     pub(super) fn svg(&self) -> Result<String, DrawError> {
         let mut svg = String::new();
-        self.draw(SVGBackend::with_string(&mut svg, SIZE), 1)?;
+        self.draw(SVGBackend::with_string(&mut svg, self.size()), 1)?;
         Ok(svg)
     }
 
@@ -80,15 +93,18 @@ impl Chart {
     {
         let root = backend.into_drawing_area();
         let pen = Pen { root: &root, factor: i32::try_from(factor)? };
-        let (width, height) = (i32::try_from(SIZE.0)?, i32::try_from(SIZE.1)?);
+        let size = self.size();
+        let (width, height) = (i32::try_from(size.0)?, i32::try_from(size.1)?);
         pen.rectangle((0, 0), (width, height), WHITE)?;
         pen.text(&self.title, (MARGIN, 30), 24, INK, HPos::Left)?;
         pen.text(&self.note, (MARGIN, 58), 14, FAINT, HPos::Left)?;
         self.legend(&pen)?;
         let panel = (width - 3 * MARGIN) / 2;
         for (at, each) in (0..).zip(&self.panels) {
-            let left = MARGIN + at * (panel + MARGIN);
-            let frame = Frame { left: left + AXIS, right: left + panel, top: TOP, bottom: height - BOTTOM };
+            let (row, column) = (at / 2 * i32::try_from(ROW)?, at % 2);
+            let left = MARGIN + column * (panel + MARGIN);
+            let bottom = i32::try_from(HEIGHT)? - BOTTOM + row;
+            let frame = Frame { left: left + AXIS, right: left + panel, top: TOP + row, bottom };
             each.draw(&pen, &frame, left)?;
         }
         root.present().map_err(|error| error.to_string())?;
@@ -96,24 +112,19 @@ impl Chart {
     }
 
     fn legend<B: DrawingBackend>(&self, pen: &Pen<'_, B>) -> Result<(), DrawError> {
-        let mut x = MARGIN;
-        let [first, _] = &self.panels;
-        for (at, series) in first.series.iter().enumerate() {
-            pen.rectangle((x, 81), (x + 14, 95), color(at))?;
-            pen.text(&series.name, (x + 21, 88), 15, INK, HPos::Left)?;
-            // Other fonts than ours may be wider in an SVG.
-            x += 21 + (font::width(&series.name, 15.0) * 1.1).ceil() as i32 + 26;
+        match self.panels.first() {
+            Some(first) if first.shape != Shape::Log => first.legend(pen, (MARGIN, 88), 15),
+            _ => Ok(()),
         }
-        Ok(())
     }
 }
 
 /// The inside of a panel, in the chart's pixels.
-struct Frame {
-    left: i32,
-    right: i32,
-    top: i32,
-    bottom: i32,
+pub(super) struct Frame {
+    pub(super) left: i32,
+    pub(super) right: i32,
+    pub(super) top: i32,
+    pub(super) bottom: i32,
 }
 
 impl Frame {
@@ -131,6 +142,10 @@ impl Frame {
 impl Panel {
     fn draw<B: DrawingBackend>(&self, pen: &Pen<'_, B>, frame: &Frame, left: i32) -> Result<(), DrawError> {
         pen.text(&self.title, (left, frame.top - 40), 16, INK, HPos::Left)?;
+        if self.shape == Shape::Log {
+            self.legend(pen, (left, frame.top - 18), 13)?;
+            return self.draw_log(pen, frame);
+        }
         for step in STEPS {
             let y = frame.y(step);
             pen.line(&[(frame.left, y), (frame.right, y)], if step == 0.0 { FAINT } else { GRID }, 1)?;
@@ -145,8 +160,20 @@ impl Panel {
         }
         match self.shape {
             Shape::Lines => self.draw_lines(pen, frame),
-            Shape::Bars => self.draw_bars(pen, frame, room),
+            Shape::Bars | Shape::Log => self.draw_bars(pen, frame, room),
         }
+    }
+
+    /// The names of the series beside their colours, in a line whose middle is at a height.
+    fn legend<B: DrawingBackend>(&self, pen: &Pen<'_, B>, at: (i32, i32), size: i32) -> Result<(), DrawError> {
+        let (mut x, y) = at;
+        for (at, series) in self.series.iter().enumerate() {
+            pen.rectangle((x, y - 7), (x + 14, y + 7), color(at))?;
+            pen.text(&series.name, (x + 21, y), size, INK, HPos::Left)?;
+            // Other fonts than ours may be wider in an SVG.
+            x += 21 + (font::width(&series.name, f64::from(size)) * 1.1).ceil() as i32 + 26;
+        }
+        Ok(())
     }
 
     fn draw_lines<B: DrawingBackend>(&self, pen: &Pen<'_, B>, frame: &Frame) -> Result<(), DrawError> {
@@ -206,29 +233,36 @@ impl Panel {
 }
 
 /// Draws in the chart's pixels.
-struct Pen<'a, B: DrawingBackend> {
+pub(super) struct Pen<'a, B: DrawingBackend> {
     root: &'a DrawingArea<B, plotters::coord::Shift>,
     factor: i32,
 }
 
 impl<B: DrawingBackend> Pen<'_, B> {
-    fn text(&self, text: &str, at: (i32, i32), size: i32, color: RGBColor, anchor: HPos) -> Result<(), DrawError> {
+    pub(super) fn text(
+        &self,
+        text: &str,
+        at: (i32, i32),
+        size: i32,
+        color: RGBColor,
+        anchor: HPos,
+    ) -> Result<(), DrawError> {
         let style = TextStyle::from(("sans-serif", EM * f64::from(size * self.factor))).color(&color);
         let style = style.pos(Pos::new(anchor, VPos::Center));
         self.put(&Text::new(text.to_owned(), self.scaled(at), style))
     }
 
-    fn rectangle(&self, from: (i32, i32), to: (i32, i32), color: RGBColor) -> Result<(), DrawError> {
+    pub(super) fn rectangle(&self, from: (i32, i32), to: (i32, i32), color: RGBColor) -> Result<(), DrawError> {
         self.put(&Rectangle::new([self.scaled(from), self.scaled(to)], color.filled()))
     }
 
-    fn line(&self, points: &[(i32, i32)], color: RGBColor, width: i32) -> Result<(), DrawError> {
+    pub(super) fn line(&self, points: &[(i32, i32)], color: RGBColor, width: i32) -> Result<(), DrawError> {
         let points: Vec<_> = points.iter().map(|point| self.scaled(*point)).collect();
         let width = u32::try_from(width * self.factor)?;
         self.put(&PathElement::new(points, color.stroke_width(width)))
     }
 
-    fn dot(&self, at: (i32, i32), radius: i32, color: RGBColor) -> Result<(), DrawError> {
+    pub(super) fn dot(&self, at: (i32, i32), radius: i32, color: RGBColor) -> Result<(), DrawError> {
         self.put(&Circle::new(self.scaled(at), radius * self.factor, color.filled()))
     }
 
@@ -246,7 +280,7 @@ impl<B: DrawingBackend> Pen<'_, B> {
     }
 }
 
-fn color(at: usize) -> RGBColor {
+pub(super) fn color(at: usize) -> RGBColor {
     COLORS.get(at % COLORS.len()).copied().unwrap_or(INK)
 }
 

@@ -3,6 +3,7 @@
 mod bitmap;
 mod chart;
 mod font;
+mod log;
 
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
@@ -79,7 +80,7 @@ mod tests {
         Chart {
             title: "What was found <&>".to_owned(),
             note: "garden.json, 6 questions".to_owned(),
-            panels: [
+            panels: vec![
                 Panel {
                     title: "recall at k, %".to_owned(),
                     shape: Shape::Lines,
@@ -133,7 +134,7 @@ mod tests {
         let mut reader = png::Decoder::new(std::io::Cursor::new(png)).read_info().unwrap();
         let mut pixels = vec![0; reader.output_buffer_size().unwrap()];
         let frame = reader.next_frame(&mut pixels).unwrap();
-        assert_eq!((frame.width, frame.height), (2 * chart::SIZE.0, 2 * chart::SIZE.1));
+        assert_eq!((frame.width, frame.height), (2 * chart::WIDTH, 2 * chart::HEIGHT));
         // White ground, and text and lines on it.
         assert_eq!(pixels[..3], [255; 3]);
         let dark = pixels.chunks(3).filter(|pixel| pixel.iter().all(|channel| *channel < 90)).count();

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, Subcommand};
 use mnemon::{Diversity, Level};
 use mnemon_bench::fit::{DataSet, FitOptions};
-use mnemon_bench::{Baseline, Numbers, Picture};
+use mnemon_bench::{Baseline, ContextOptions, EmbedOptions, GrowthOptions, Numbers, Picture, VectorOptions};
 
 #[derive(Debug, Args)]
 pub(crate) struct Bench {
@@ -21,6 +21,98 @@ pub(crate) enum Benchmark {
     Longmemeval(LongMemEval),
     /// Fit the weights of the ranking on questions whose evidence is known
     Fit(Fit),
+    /// How fast the embedding model reads on this machine
+    Embed(Embed),
+    /// How fast vectors are searched on this machine, exactly and through the graph
+    Vectors(Vectors),
+    /// How fast the whole engine is on this machine: opening, observing, searching, building a context
+    Context(Context),
+    /// How all of that grows with the number of memories
+    Growth(Growth),
+    /// What `context` and `growth` run in a process of its own
+    #[command(hide = true)]
+    Answer,
+}
+
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Texts are made from a seed and have exactly so many word pieces, the special ones not counted; reading them
+into word pieces is part of every time. Medians of three rounds, one thread and all threads in turns."
+)]
+pub(crate) struct Embed {
+    /// How many texts of each length: 12, 40 and 200 word pieces
+    #[arg(long, value_name = "N", default_value_t = EmbedOptions::TEXTS)]
+    pub(crate) n: usize,
+    #[command(flatten)]
+    pub(crate) made: Made,
+}
+
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Without --texts the vectors are made: in topics of different sizes, near a surface of 25 dimensions, as those of
+sentences are. What is nearest is known from a scan of the vectors in f32; each answer is compared with
+it. Searches run on one thread, the graph is built on all."
+)]
+pub(crate) struct Vectors {
+    /// How many vectors
+    #[arg(long, value_name = "N", default_value_t = VectorOptions::VECTORS)]
+    pub(crate) n: usize,
+    /// Embed the lines of this file instead: N of them, and 200 more to search with
+    #[arg(long, value_name = "FILE")]
+    pub(crate) texts: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) made: Made,
+}
+
+#[derive(Debug, Args)]
+#[command(
+    after_help = "A file in a temporary folder is filled with the talk of two people that is made from a seed, in one scope. Up
+to 3,000 memories are read by the model; of more, vectors are composed of what it made of 3,000. Questions
+are always embedded by the model. They are asked by a process of its own, on one thread, one after the
+other, after as many exchanges were observed; --db, --scope and --session are not used."
+)]
+pub(crate) struct Context {
+    /// How many memories
+    #[arg(long, value_name = "N", default_value_t = ContextOptions::MEMORIES)]
+    pub(crate) n: usize,
+    /// Only this level of recall: fast or thorough [default: both, on a file that is filled for thorough]
+    #[arg(long, value_name = "LEVEL")]
+    pub(crate) level: Option<Level>,
+    /// How many questions are asked, and exchanges observed, at each level
+    #[arg(long, value_name = "N", default_value_t = ContextOptions::QUESTIONS)]
+    pub(crate) questions: usize,
+    #[command(flatten)]
+    pub(crate) made: Made,
+}
+
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Measures what `mnemon bench context` does at each size, the smallest first. The times of 1,000,000 memories take
+some minutes and gigabytes of disk."
+)]
+pub(crate) struct Growth {
+    /// The numbers of memories
+    #[arg(long, value_name = "LIST", value_delimiter = ',', default_values_t = [1_000, 10_000, 100_000])]
+    pub(crate) sizes: Vec<usize>,
+    /// Up to so many memories both levels of recall are measured, above only the fast one
+    #[arg(long, value_name = "N", default_value_t = GrowthOptions::THOROUGH_TO)]
+    pub(crate) thorough_to: usize,
+    /// How many questions are asked, and exchanges observed, at each level
+    #[arg(long, value_name = "N", default_value_t = ContextOptions::QUESTIONS)]
+    pub(crate) questions: usize,
+    #[command(flatten)]
+    pub(crate) made: Made,
+}
+
+/// What every measurement of speed has.
+#[derive(Debug, Args)]
+pub(crate) struct Made {
+    /// What is made is made from this number
+    #[arg(long, value_name = "NUMBER", default_value_t = 0)]
+    pub(crate) seed: u64,
+    /// Draw the result: a file name that ends in .svg or .png. May be repeated
+    #[arg(long, value_name = "FILE")]
+    pub(crate) plot: Vec<Picture>,
 }
 
 #[derive(Debug, Args)]

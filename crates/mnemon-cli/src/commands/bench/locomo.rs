@@ -20,7 +20,7 @@ pub(super) fn run(app: &mut App, args: &Locomo) -> Result<Outcome, CliError> {
     app.config.relevance_floor = args.floor.unwrap_or(app.config.relevance_floor);
     app.config.diversity = args.diversity.unwrap_or(app.config.diversity);
     app.config.validate()?;
-    let bench = super::prepare(app, args.plot.as_ref())?;
+    let bench = super::prepare(app, &args.plot)?;
     let options = LocomoOptions {
         conversations: args.conversations.clone(),
         categories: args.categories.clone(),

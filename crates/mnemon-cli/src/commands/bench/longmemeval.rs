@@ -21,7 +21,7 @@ const FIGURES: [Figure; 3] = [
 ];
 
 pub(super) fn run(app: &mut App, args: &LongMemEval) -> Result<Outcome, CliError> {
-    let bench = super::prepare(app, args.plot.as_ref())?;
+    let bench = super::prepare(app, &args.plot)?;
     let options = LongMemEvalOptions { questions: args.questions.clone() };
     let mut progress = BenchProgress::new(&app.out);
     let report = mnemon_bench::longmemeval(&bench, &args.data, &options, &mut |step| progress.update(step));

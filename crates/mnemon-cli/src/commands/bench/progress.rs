@@ -51,9 +51,17 @@ fn bar(progress: Progress) -> ProgressBar {
         Step::Embed => "embedding",
         Step::Ask => "asking",
         Step::Baseline => "baseline",
+        Step::Read => "reading",
+        Step::Index => "indexing",
+        Step::Graph => "graph",
     };
     let bar = ProgressBar::with_draw_target(Some(progress.total), ProgressDrawTarget::stderr());
-    let style = ProgressStyle::with_template("{prefix:>9} ▕{wide_bar}▏ {human_pos} / {human_len}  {eta} left");
+    // Nobody knows how far a graph has come.
+    let template = match progress.step {
+        Step::Graph => "{prefix:>9} {spinner} {elapsed}",
+        _ => "{prefix:>9} ▕{wide_bar}▏ {human_pos} / {human_len}  {eta} left",
+    };
+    let style = ProgressStyle::with_template(template);
     bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()).progress_chars("█▉▊▋▌▍▎▏░"));
     bar.set_prefix(name);
     bar.enable_steady_tick(Duration::from_millis(250));
