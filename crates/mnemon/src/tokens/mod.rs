@@ -4,7 +4,11 @@ mod choice;
 mod error;
 mod file;
 #[cfg(feature = "openai-tokens")]
+mod known;
+#[cfg(feature = "openai-tokens")]
 mod openai;
+#[cfg(feature = "openai-tokens")]
+mod split;
 
 pub use choice::Tokenizer;
 pub use error::TokenizerError;

@@ -1,13 +1,22 @@
 //! The vocabularies of OpenAI's models.
 
+use bpe_openai::Tokenizer;
 use mnemon_core::TokenCounter;
+
+use super::known::Known;
+use super::split::Split;
+
+thread_local! {
+    static O200K: Known = const { Known::new() };
+    static CL100K: Known = const { Known::new() };
+}
 
 /// Counts exactly what tiktoken's `encode_ordinary` would return; a special token's name, such as `<|endoftext|>`, is
 /// counted as the text that it is.
 ///
 /// The vocabulary is part of the binary. It is unpacked at the first count of the process (o200k about 50 ms, cl100k
-/// about 20 ms) and then shared. A count takes time linear in the text (about 20 ns a byte), on a word of a million
-/// letters too.
+/// about 20 ms) and then shared. A count takes time linear in the text, on a word of a million letters too: about 2 ns a
+/// byte of plain English, 30 of other scripts. Each thread that counts keeps 128 KiB of pieces that it has counted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum OpenAiCounter {
@@ -27,10 +36,25 @@ impl TokenCounter for OpenAiCounter {
 
     fn count(&self, text: &str) -> usize {
         match self {
-            Self::O200kBase => bpe_openai::o200k_base().count(text),
-            Self::Cl100kBase => bpe_openai::cl100k_base().count(text),
+            Self::O200kBase => O200K.with(|known| count(bpe_openai::o200k_base(), Split::O200k, known, text)),
+            Self::Cl100kBase => CL100K.with(|known| count(bpe_openai::cl100k_base(), Split::Cl100k, known, text)),
         }
     }
+}
+
+/// As [`Tokenizer::count`] for a vocabulary that normalises nothing, which neither of these does.
+fn count(tokenizer: &Tokenizer, split: Split, known: &Known, text: &str) -> usize {
+    let mut tokens = 0;
+    let mut rest = text;
+    while !rest.is_empty() {
+        let length = split.first(rest.as_bytes()).or_else(|| tokenizer.split(rest).next().map(str::len));
+        // The patterns leave nothing out, and no piece is empty.
+        let behind = length.filter(|length| *length > 0).and_then(|length| Some((length, rest.get(length..)?)));
+        let Some((length, behind)) = behind else { return tokens + tokenizer.count(rest) };
+        tokens += known.count(rest.as_bytes(), length, |piece| tokenizer.bpe.count(piece));
+        rest = behind;
+    }
+    tokens
 }
 
 #[cfg(test)]
