@@ -62,6 +62,21 @@ impl Snapshot<'_> {
             .optional()?)
     }
 
+    /// The turn at a place of a session of this scope.
+    ///
+    /// # Errors
+    /// When the file cannot be read.
+    pub fn turn_at(&self, scope: ScopeRow, session: SessionId, position: u32) -> Result<Option<RowId>, StoreError> {
+        Ok(self
+            .conn
+            .prepare_cached(
+                "SELECT id FROM memory
+                 WHERE session_id = (SELECT id FROM session WHERE uid = ?1 AND scope_id = ?2) AND position = ?3",
+            )?
+            .query_row(params![session.as_bytes(), scope.0, position], |row| row.get(0))
+            .optional()?)
+    }
+
     /// The sessions of a scope, oldest first.
     ///
     /// # Errors

@@ -26,14 +26,30 @@ impl Snapshot<'_> {
     /// # Errors
     /// When the file cannot be read.
     pub fn window(&self, scope: ScopeRow, session: SessionId) -> Result<Vec<WindowRow>, StoreError> {
+        self.newest_in_window(scope, session, usize::MAX)
+    }
+
+    /// The last turns in the window of a session, at most so many, in the order of the conversation. Reads no more than
+    /// these.
+    ///
+    /// # Errors
+    /// When the file cannot be read.
+    pub fn newest_in_window(
+        &self,
+        scope: ScopeRow,
+        session: SessionId,
+        limit: usize,
+    ) -> Result<Vec<WindowRow>, StoreError> {
         let Some(session) = self.session_row(scope, session)? else { return Ok(Vec::new()) };
+        // The rows of a session ascend with the positions of its turns: ids are never used again.
         let mut statement = self.conn.prepare_cached(
-            "SELECT window.memory_id, window.last_access FROM window
-             JOIN memory ON memory.id = window.memory_id
-             WHERE window.session_id = ?1 ORDER BY memory.position",
+            "SELECT memory_id, last_access FROM window WHERE session_id = ?1 ORDER BY memory_id DESC LIMIT ?2",
         )?;
-        let places: Vec<(RowId, i64)> =
-            statement.query_map([session], |row| Ok((row.get(0)?, row.get(1)?)))?.collect::<Result<_, _>>()?;
+        let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+        let mut places: Vec<(RowId, i64)> = statement
+            .query_map(params![session, limit], |row| Ok((row.get(0)?, row.get(1)?)))?
+            .collect::<Result<_, _>>()?;
+        places.reverse();
         let rows: Vec<RowId> = places.iter().map(|(row, _)| *row).collect();
         let memories = self.memories(&rows)?;
         // Same snapshot, so every row of the window has its memory (the join says so).

@@ -13,6 +13,7 @@ mod manifest;
 mod pack;
 pub(crate) mod render;
 
+use std::collections::HashSet;
 use std::sync::PoisonError;
 use std::time::{Duration, Instant};
 
@@ -31,6 +32,8 @@ const MAX_PINNED: usize = 1_000;
 
 /// The neighbours of so many hits are looked at.
 const BESIDE: usize = 20;
+/// With less room, in tokens, there is no looking for them: a line has a mark, a name, a colon and at least a word.
+const LEAST_LINE: usize = 4;
 
 /// What a context is built for. A plain text is a request with the settings of the memory.
 #[derive(Debug, Clone, PartialEq)]
@@ -157,20 +160,19 @@ impl ContextManager {
         let start = Instant::now();
         let config = &self.engine.config;
         let budget = request.budget.unwrap_or(config.prompt_token_budget);
-        let standing = self.standing()?;
+        let recent_k = request.recent_k.unwrap_or(config.recent_k);
+        let standing = self.standing(recent_k)?;
         let mut pack = Pack::new(&*self.engine.counter, budget, &request.input)?;
 
         pack.offer_pinned(&standing.pinned);
-        let recent_k = request.recent_k.unwrap_or(config.recent_k);
-        let recent = standing.window.get(standing.window.len().saturating_sub(recent_k)..).unwrap_or_default();
-        pack.offer_recent(recent);
+        pack.offer_recent(&standing.recent);
         // What is shown anyway is not searched for; what found no place may come back as relevant.
         let asked = Instant::now();
         let recall = self.recall_beside(request, &pack.shown_rows())?;
         let recalled_in = asked.elapsed();
         pack.offer_recalled(&recall.hits);
         pack.fill_with_recent();
-        let beside = self.beside(&recall.hits)?;
+        let beside = self.beside(&recall.hits, pack.room())?;
         pack.offer_beside(&beside);
         let packed = pack.finish();
 
@@ -191,15 +193,15 @@ impl ContextManager {
     }
 
     /// What stands in the prompt whatever is asked, as of one moment.
-    fn standing(&self) -> Result<Standing, Error> {
+    fn standing(&self, recent_k: usize) -> Result<Standing, Error> {
         let read = |snapshot: &Snapshot<'_>| -> Result<Standing, StoreError> {
             let Some(scope) = snapshot.scope_id(&self.scope)? else { return Ok(Standing::default()) };
             let session = self.session.find(snapshot, scope)?;
-            let window = match session {
-                Some(session) => snapshot.window(scope, session)?,
+            let recent = match session {
+                Some(session) => snapshot.newest_in_window(scope, session, recent_k)?,
                 None => Vec::new(),
             };
-            Ok(Standing { session, pinned: snapshot.pinned(scope, MAX_PINNED)?, window })
+            Ok(Standing { session, pinned: snapshot.pinned(scope, MAX_PINNED)?, recent })
         };
         Ok(self.engine.long_term.store().read(read)?)
     }
@@ -213,18 +215,33 @@ impl ContextManager {
     }
 
     /// The turns that complete an exchange with a hit, in the order of the hits: the question that it answers, the answer
-    /// to what it asks.
-    fn beside(&self, hits: &[Hit]) -> Result<Vec<(RowId, Memory)>, Error> {
-        let asks = |memory: &Memory| memory.text.trim_end().ends_with(['?', '？', '؟']);
-        let speaker = |memory: &Memory| memory.speaker().map(str::to_owned);
-        let mut beside = Vec::new();
-        for hit in hits.iter().take(BESIDE).filter(|hit| hit.memory.turn.is_some()) {
-            let (before, after) = self.engine.long_term.neighbours(hit.row)?;
-            let others = |(_, memory): &(RowId, Memory)| speaker(memory) != speaker(&hit.memory);
-            beside.extend(before.filter(|before| others(before) && asks(&before.1)));
-            beside.extend(after.filter(|after| others(after) && asks(&hit.memory)));
+    /// to what it asks. None where there is no `room` for any, in tokens.
+    fn beside(&self, hits: &[Hit], room: usize) -> Result<Vec<(RowId, Memory)>, StoreError> {
+        if room < LEAST_LINE {
+            return Ok(Vec::new());
         }
-        Ok(beside)
+        let asks = |memory: &Memory| memory.text.trim_end().ends_with(['?', '？', '؟']);
+        let place = |memory: &Memory| memory.turn.as_ref().map(|turn| (turn.session, turn.position));
+        let hit_at: HashSet<(SessionId, u32)> = hits.iter().filter_map(|hit| place(&hit.memory)).collect();
+        self.engine.long_term.store().read(|snapshot| {
+            let Some(scope) = snapshot.scope_id(&self.scope)? else { return Ok(Vec::new()) };
+            let turn_at = |session, position: Option<u32>| -> Result<_, StoreError> {
+                let Some(position) = position.filter(|at| !hit_at.contains(&(session, *at))) else { return Ok(None) };
+                let row = snapshot.turn_at(scope, session, position)?;
+                Ok(snapshot.memories(row.as_slice())?.pop())
+            };
+            let mut beside = Vec::new();
+            for hit in hits.iter().take(BESIDE) {
+                let Some((session, position)) = place(&hit.memory) else { continue };
+                let others = |(_, memory): &(RowId, Memory)| memory.speaker() != hit.memory.speaker();
+                let before = turn_at(session, position.checked_sub(1))?;
+                beside.extend(before.filter(|before| others(before) && asks(&before.1)));
+                if asks(&hit.memory) {
+                    beside.extend(turn_at(session, position.checked_add(1))?.filter(others));
+                }
+            }
+            Ok(beside)
+        })
     }
 
     /// The access is stored with the next turn; see `Engine::accessed`.
@@ -240,7 +257,8 @@ impl ContextManager {
 struct Standing {
     session: Option<SessionId>,
     pinned: Vec<(RowId, Memory)>,
-    window: Vec<WindowRow>,
+    /// The last turns of the window.
+    recent: Vec<WindowRow>,
 }
 
 /// Of a text that was split, what was found is quoted.

@@ -48,6 +48,8 @@ struct Entry<'a> {
     fate: Fate,
     row: RowId,
     memory: &'a Memory,
+    /// As it stands in the context.
+    line: String,
     tokens: usize,
     score: Option<f32>,
     signals: Option<Signals>,
@@ -60,7 +62,8 @@ impl<'a> Pack<'a> {
     /// [`Error::BudgetTooSmall`] when that is too much.
     pub(super) fn new(counter: &'a dyn TokenCounter, budget: usize, input: &'a str) -> Result<Self, Error> {
         let alone = Content { input, ..Content::default() };
-        let needed = tokens(counter, &alone.text(), &alone.messages());
+        let (text, messages) = alone.render();
+        let needed = tokens(counter, &text, &messages);
         if needed > budget {
             return Err(Error::BudgetTooSmall { needed, budget });
         }
@@ -71,7 +74,8 @@ impl<'a> Pack<'a> {
     pub(super) fn offer_pinned(&mut self, pinned: &'a [(RowId, Memory)]) {
         let limit = self.used + (self.budget - self.used) / SHARE;
         for (row, memory) in pinned {
-            let mut tokens = self.line(&render::pinned_line(memory));
+            let line = render::pinned_line(memory);
+            let mut tokens = self.line(&line);
             if self.is_first(Block::Pinned) {
                 tokens += self.line(render::PINNED) + MESSAGE_FRAME;
             }
@@ -81,6 +85,7 @@ impl<'a> Pack<'a> {
                 fate,
                 row: *row,
                 memory,
+                line,
                 tokens,
                 score: None,
                 signals: None,
@@ -97,19 +102,21 @@ impl<'a> Pack<'a> {
         }
         let mut full = false;
         for row in recent.iter().rev() {
-            let tokens = self.line(&render::recent_line(&row.memory)) + MESSAGE_FRAME;
+            let line = render::recent_line(&row.memory);
+            let tokens = self.line(&line) + MESSAGE_FRAME;
             let fate = if full { Fate::OverShare } else { self.take(tokens, limit) };
             full |= fate != Fate::Included;
             let memory = &row.memory;
             let (block, row) = (Block::Recent, row.row);
-            self.entries.push(Entry { block, fate, row, memory, tokens, score: None, signals: None });
+            self.entries.push(Entry { block, fate, row, memory, line, tokens, score: None, signals: None });
         }
     }
 
     /// What was recalled, the best first.
     pub(super) fn offer_recalled(&mut self, hits: &'a [Hit]) {
         for hit in hits {
-            let mut tokens = self.line(&render::recalled_line(&hit.memory));
+            let line = render::recalled_line(&hit.memory);
+            let mut tokens = self.line(&line);
             let group = Group::of(&hit.memory);
             if !self.groups.contains(&group) {
                 tokens += self.line(&render::date_line(hit.memory.time()));
@@ -126,6 +133,7 @@ impl<'a> Pack<'a> {
                 fate,
                 row: hit.row,
                 memory: &hit.memory,
+                line,
                 tokens,
                 score: Some(hit.score),
                 signals: Some(hit.signals),
@@ -141,12 +149,18 @@ impl<'a> Pack<'a> {
             if known || !self.groups.contains(&Group::of(memory)) {
                 continue;
             }
-            let tokens = self.line(&render::recalled_line(memory));
+            let line = render::recalled_line(memory);
+            let tokens = self.line(&line);
             if self.take(tokens, self.budget) == Fate::Included {
                 let (block, fate, row) = (Block::Recalled, Fate::Included, *row);
-                self.entries.push(Entry { block, fate, row, memory, tokens, score: None, signals: None });
+                self.entries.push(Entry { block, fate, row, memory, line, tokens, score: None, signals: None });
             }
         }
+    }
+
+    /// Tokens that nothing has taken.
+    pub(super) fn room(&self) -> usize {
+        self.budget.saturating_sub(self.used)
     }
 
     /// The rows that are in.
@@ -158,8 +172,7 @@ impl<'a> Pack<'a> {
     /// the least worthy items leave until it fits.
     pub(super) fn finish(mut self) -> Packed {
         let (text, messages, total) = loop {
-            let content = self.content();
-            let (text, messages) = (content.text(), content.messages());
+            let (text, messages) = self.content().render();
             let total = tokens(self.counter, &text, &messages);
             if total <= self.budget || !self.drop_least() {
                 break (text, messages, total);
@@ -184,7 +197,7 @@ impl<'a> Pack<'a> {
     /// Gives what is left to the recent turns.
     pub(super) fn fill_with_recent(&mut self) {
         let shown: HashSet<RowId> = self.shown_rows().into_iter().collect();
-        let mut room = self.budget.saturating_sub(self.used);
+        let mut room = self.room();
         let waiting = self.entries.iter_mut().filter(|entry| entry.block == Block::Recent);
         for entry in waiting.filter(|entry| entry.fate != Fate::Included) {
             // It may have come back as relevant; then a turn before it may still go in without it.
@@ -200,14 +213,15 @@ impl<'a> Pack<'a> {
         self.used = self.budget - room;
     }
 
-    fn content(&self) -> Content<'a> {
+    fn content(&self) -> Content<'_> {
         let of = |block| {
             let inside = self.entries.iter().filter(move |e| e.block == block && e.fate == Fate::Included);
-            inside.map(|entry| entry.memory).collect::<Vec<_>>()
+            inside.map(|entry| (entry.memory, entry.line.as_str()))
         };
-        let mut recent = of(Block::Recent);
+        let mut recent: Vec<_> = of(Block::Recent).collect();
         recent.reverse();
-        Content { pinned: of(Block::Pinned), recalled: of(Block::Recalled), recent, input: self.input }
+        let pinned = of(Block::Pinned).map(|(_, line)| line).collect();
+        Content { pinned, recalled: of(Block::Recalled).collect(), recent, input: self.input }
     }
 
     /// Takes out the least worthy item: recalled before recent before pinned, and of each the last that went in. False

@@ -3,6 +3,7 @@
 //! Recalled text is data: each of its lines stands behind `> `, so nothing in it can end the quotation or pass for a
 //! heading. Lines of turns and pinned memories after their first are indented for the same reason.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 
 use jiff::civil::Date;
@@ -16,38 +17,33 @@ pub(super) const RECALLED: &str = "Relevant previous context (quoted from memory
 pub(super) const RECENT: &str = "Recent conversation:";
 pub(super) const INPUT: &str = "Current user input:";
 
-/// What is part of a context, each in the order in which it reads; `recalled` in any.
+/// What is part of a context, as it stands there, each in the order in which it reads; `recalled` in any.
 #[derive(Debug, Default)]
 pub(super) struct Content<'a> {
-    pub(super) pinned: Vec<&'a Memory>,
-    pub(super) recalled: Vec<&'a Memory>,
-    pub(super) recent: Vec<&'a Memory>,
+    pub(super) pinned: Vec<&'a str>,
+    pub(super) recalled: Vec<(&'a Memory, &'a str)>,
+    pub(super) recent: Vec<(&'a Memory, &'a str)>,
     pub(super) input: &'a str,
 }
 
 impl Content<'_> {
-    /// The context as one text.
-    pub(super) fn text(&self) -> String {
-        let mut text = self.background();
+    /// The context as one text, and as chat messages.
+    pub(super) fn render(&self) -> (String, Vec<ChatMessage>) {
+        let background = self.background();
+        let mut text = background.clone();
         if !self.recent.is_empty() {
             heading(&mut text, RECENT);
-            self.recent.iter().for_each(|memory| push_line(&mut text, &recent_line(memory)));
+            self.recent.iter().for_each(|(_, line)| push_line(&mut text, line));
         }
         heading(&mut text, INPUT);
         text.push_str(self.input);
-        text
-    }
-
-    /// The context as chat messages.
-    pub(super) fn messages(&self) -> Vec<ChatMessage> {
-        let background = self.background();
         let system = (!background.is_empty()).then_some(ChatMessage { role: Role::System, content: background });
-        let recent = self.recent.iter().map(|memory| ChatMessage {
+        let recent = self.recent.iter().map(|(memory, _)| ChatMessage {
             role: memory.turn.as_ref().map_or(Role::User, |turn| turn.role),
-            content: spoken(memory),
+            content: spoken(memory).into_owned(),
         });
         let input = ChatMessage { role: Role::User, content: self.input.to_owned() };
-        system.into_iter().chain(recent).chain([input]).collect()
+        (text, system.into_iter().chain(recent).chain([input]).collect())
     }
 
     /// What is pinned and recalled.
@@ -55,13 +51,13 @@ impl Content<'_> {
         let mut text = String::new();
         if !self.pinned.is_empty() {
             heading(&mut text, PINNED);
-            self.pinned.iter().for_each(|memory| push_line(&mut text, &pinned_line(memory)));
+            self.pinned.iter().for_each(|line| push_line(&mut text, line));
         }
         if !self.recalled.is_empty() {
             heading(&mut text, RECALLED);
             for (date, group) in by_group(&self.recalled) {
                 push_line(&mut text, &date);
-                group.iter().for_each(|memory| push_line(&mut text, &recalled_line(memory)));
+                group.iter().for_each(|(_, line)| push_line(&mut text, line));
             }
         }
         text
@@ -70,16 +66,25 @@ impl Content<'_> {
 
 /// A turn of the window: `speaker: text`.
 pub(crate) fn recent_line(memory: &Memory) -> String {
-    indented(&format!("{}: {}", memory.speaker().unwrap_or(memory.kind.as_str()), spoken(memory)), "  ")
+    let mut line = String::new();
+    push_indented(&mut line, speaker(memory), "  ");
+    line.push_str(": ");
+    push_indented(&mut line, &spoken(memory), "  ");
+    line
 }
 
 pub(super) fn pinned_line(memory: &Memory) -> String {
-    format!("- {}", indented(&spoken(memory), "  "))
+    let mut line = String::from("- ");
+    push_indented(&mut line, &spoken(memory), "  ");
+    line
 }
 
 pub(super) fn recalled_line(memory: &Memory) -> String {
-    let speaker = memory.speaker().unwrap_or(memory.kind.as_str());
-    format!("> {}", indented(&format!("{speaker}: {}", spoken(memory)), "> "))
+    let mut line = String::from("> ");
+    push_indented(&mut line, speaker(memory), "> ");
+    line.push_str(": ");
+    push_indented(&mut line, &spoken(memory), "> ");
+    line
 }
 
 /// The day under which a recalled memory stands.
@@ -103,33 +108,50 @@ impl Group {
     }
 }
 
-fn by_group<'a>(memories: &[&'a Memory]) -> Vec<(String, Vec<&'a Memory>)> {
-    let mut groups: HashMap<Group, Vec<&Memory>> = HashMap::new();
-    for memory in memories {
-        groups.entry(Group::of(memory)).or_default().push(memory);
+fn by_group<'a>(memories: &[(&'a Memory, &'a str)]) -> Vec<(String, Vec<(&'a Memory, &'a str)>)> {
+    let mut groups: HashMap<Group, Vec<(&Memory, &str)>> = HashMap::new();
+    for (memory, line) in memories {
+        groups.entry(Group::of(memory)).or_default().push((memory, line));
     }
     let position = |memory: &Memory| memory.turn.as_ref().map(|turn| turn.position);
-    let mut groups: Vec<Vec<&Memory>> = groups.into_values().collect();
+    let mut groups: Vec<Vec<(&Memory, &str)>> = groups.into_values().collect();
     for group in &mut groups {
-        group.sort_by_key(|memory| (position(memory), memory.time(), memory.id));
+        group.sort_by_key(|(memory, _)| (position(memory), memory.time(), memory.id));
     }
-    let first = |group: &Vec<&Memory>| group.first().map(|memory| (memory.time(), memory.id));
-    groups.sort_by_key(first);
-    let with_date = |group: Vec<&'a Memory>| (group.first().map_or(String::new(), |m| date_line(m.time())), group);
+    groups.sort_by_key(|group| group.first().map(|(memory, _)| (memory.time(), memory.id)));
+    let with_date = |group: Vec<(&'a Memory, &'a str)>| {
+        (group.first().map_or_else(String::new, |(memory, _)| date_line(memory.time())), group)
+    };
     groups.into_iter().map(with_date).collect()
 }
 
-fn spoken(memory: &Memory) -> String {
+fn speaker(memory: &Memory) -> &str {
+    memory.speaker().unwrap_or(memory.kind.as_str())
+}
+
+fn spoken(memory: &Memory) -> Cow<'_, str> {
     match &memory.caption {
-        Some(caption) => format!("{} [shows: {caption}]", memory.text),
-        None => memory.text.clone(),
+        Some(caption) => Cow::Owned(format!("{} [shows: {caption}]", memory.text)),
+        None => Cow::Borrowed(&memory.text),
     }
 }
 
-fn indented(text: &str, indent: &str) -> String {
+/// Writes a text whose lines after the first begin with `indent`.
+fn push_indented(line: &mut String, text: &str, indent: &str) {
     // A lone carriage return, and the separators of Unicode, break lines in some readers.
     let breaks = ['\n', '\r', '\u{85}', '\u{2028}', '\u{2029}'];
-    text.split(breaks).collect::<Vec<_>>().join(&format!("\n{indent}"))
+    // Most texts have none of the bytes that these begin with.
+    if !text.bytes().any(|byte| matches!(byte, b'\n' | b'\r' | 0xC2 | 0xE2)) {
+        line.push_str(text);
+        return;
+    }
+    for (number, part) in text.split(breaks).enumerate() {
+        if number > 0 {
+            line.push('\n');
+            line.push_str(indent);
+        }
+        line.push_str(part);
+    }
 }
 
 fn heading(text: &mut String, heading: &str) {
