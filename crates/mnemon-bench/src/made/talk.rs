@@ -76,7 +76,7 @@ impl Talk {
             .map(|_| FIRST_OF_CONTENT + below(&mut random, self.words.len() - FIRST_OF_CONTENT))
             .collect();
         let turn = |position: usize| {
-            let (role, speaker) = if position % 2 == 0 { USER } else { ASSISTANT };
+            let (role, speaker) = if position.is_multiple_of(2) { USER } else { ASSISTANT };
             let text = self.sentence(&subject, &mut random);
             let occurred_at = Some(self.time(session, position));
             NewTurn { speaker: Some(speaker.to_owned()), occurred_at, ..NewTurn::new(role, text) }

@@ -86,7 +86,7 @@ pub(super) fn run(app: &mut App) -> Result<Outcome, CliError> {
     let mut written = Ok(());
     let answered = mnemon_bench::answer(&bench, &asking, &mut |progress| {
         // A few hundred lines are enough.
-        if written.is_ok() && progress.done % 16 == 0 {
+        if written.is_ok() && progress.done.is_multiple_of(16) {
             written = say(app, &Said::Progress(progress));
         }
     });

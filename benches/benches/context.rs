@@ -1,0 +1,100 @@
+//! From a question to a prompt: `build_context` over 1,000, 10,000 and 100,000 turns of two people in one scope, at both
+//! levels, the question embedded by the model; and what of that is not recall, which is reading the window, packing,
+//! counting tokens and rendering.
+//!
+//! Files are made once a machine, in the folder of the build. A size is measured alone by its name: `context_10000`.
+
+use std::error::Error;
+use std::hint::black_box;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use criterion::{BenchmarkId, Criterion};
+use mnemon::embed::LocateOptions;
+use mnemon::{Config, ContextManager, Level};
+use mnemon_bench::made::{SESSION, Talk};
+use mnemon_bench::{Bench, Maker};
+use mnemon_store::SCHEMA_VERSION;
+
+const SIZES: [usize; 3] = [1_000, 10_000, 100_000];
+const QUESTIONS: usize = 100;
+/// What is made here. Another way to make it gets another number.
+const EDITION: u32 = 1;
+
+/// The file of a size, with a full window of the session `now`.
+fn file(maker: &mut Maker<'_>, size: usize) -> Result<PathBuf, Box<dyn Error>> {
+    let name = format!("context-{size}-{EDITION}-{SCHEMA_VERSION}.db");
+    let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
+    if !path.exists() {
+        let making = path.with_extension("making");
+        if making.exists() {
+            std::fs::remove_file(&making)?;
+        }
+        maker.fill(&making, size, Level::Thorough, &mut |_| {})?;
+        let memory = open(&making, Level::Thorough)?;
+        let talk = Talk::new(size);
+        let said: Vec<_> = (0..20).flat_map(|session| talk.session(talk.sessions() + session)).collect();
+        for turns in said.chunks(SESSION) {
+            memory.observe_turns(turns)?;
+        }
+        drop(memory);
+        std::fs::rename(making, &path)?;
+    }
+    Ok(path)
+}
+
+fn open(path: &Path, level: Level) -> Result<ContextManager, Box<dyn Error>> {
+    let mut config = Config::default();
+    config.recall = level;
+    let memory = ContextManager::builder().config(config).open(path)?.in_session("now");
+    memory.maintain(&mut |_| true)?;
+    Ok(memory)
+}
+
+fn measure(criterion: &mut Criterion, path: &Path, size: usize) -> Result<(), Box<dyn Error>> {
+    let talk = Talk::new(size);
+    let questions: Vec<String> = (0..QUESTIONS).map(|number| talk.question(number)).collect();
+    let mut group = criterion.benchmark_group(format!("context_{size}"));
+    group.sample_size(20).warm_up_time(Duration::from_secs(1)).measurement_time(Duration::from_secs(4));
+    for level in [Level::Fast, Level::Thorough] {
+        let memory = open(path, level)?;
+        let build = |question: &String| {
+            let context = memory.build_context(question.as_str()).unwrap_or_else(|error| unreachable!("{error}"));
+            black_box(context).timings()
+        };
+        let mut questions = questions.iter().cycle();
+        let mut next = || questions.next().map(build).unwrap_or_default();
+        group.bench_function(BenchmarkId::new("build_context", level), |b| b.iter(&mut next));
+        group.bench_function(BenchmarkId::new("beside_recall", level), |b| {
+            b.iter_custom(|count| {
+                let times = (0..count).map(|_| next());
+                times.map(|it| Duration::from_micros(it.total_us.saturating_sub(it.recall_us))).sum()
+            });
+        });
+    }
+    group.finish();
+    Ok(())
+}
+
+/// The sizes that the arguments name (`context_10000`), else all. A test asks only whether it runs at all.
+fn sizes() -> Vec<usize> {
+    let args: Vec<String> = std::env::args().skip(1).collect();
+    if args.iter().any(|arg| arg == "--test") {
+        return SIZES.into_iter().take(1).collect();
+    }
+    let named = |size: &usize| args.iter().any(|arg| arg.split('/').next() == Some(&format!("context_{size}")));
+    let some: Vec<usize> = SIZES.into_iter().filter(named).collect();
+    if some.is_empty() { SIZES.to_vec() } else { some }
+}
+
+fn main() -> Result<(), Box<dyn Error>> {
+    let mut criterion = Criterion::default().configure_from_args();
+    let bench = Bench::load(Config::default(), LocateOptions::from_env())?;
+    let mut maker = Maker::new(&bench, 0);
+    for size in sizes() {
+        let path = file(&mut maker, size)?;
+        measure(&mut criterion, &path, size)?;
+    }
+    criterion.final_summary();
+    Ok(())
+}
