@@ -223,6 +223,7 @@ fn an_update_replaces_the_text_everywhere() -> Result {
 #[test]
 fn the_window_is_a_part_of_the_session_and_turns_leave_it_whole() -> Result {
     let store = Store::open_in_memory()?;
+    let (other, _) = session(&store, &ann(), &["elsewhere"], Placement::Window);
     let (session, rows) = session(&store, &ann(), &["one", "two", "three"], Placement::Window);
     let window = || {
         store.read(|snapshot| {
@@ -233,6 +234,20 @@ fn the_window_is_a_part_of_the_session_and_turns_leave_it_whole() -> Result {
         })
     };
     assert_eq!(window()?, ["one", "two", "three"]);
+    store.read(|snapshot| -> Result {
+        let scope = snapshot.scope_id(&ann())?.unwrap();
+        let newest = |session, limit| -> Result<Vec<i64>> {
+            Ok(snapshot.newest_in_window(scope, session, limit)?.into_iter().map(|row| row.row).collect())
+        };
+        assert_eq!([newest(session, 2)?, newest(session, 0)?, newest(session, 9)?], [&rows[1..], &[], &rows[..]]);
+        assert_eq!(newest(other, 9)?.len(), 1);
+        for (position, row) in (0..).zip(&rows) {
+            assert_eq!(snapshot.turn_at(scope, session, position)?, Some(*row));
+        }
+        assert_eq!(snapshot.turn_at(scope, session, 3)?, None);
+        assert_eq!(snapshot.turn_at(scope, other, 1)?, None);
+        Ok(())
+    })?;
     assert_eq!(store.write(|tx| tx.move_to_long_term(&rows[..2]))?, 2);
     assert_eq!(store.write(|tx| tx.move_to_long_term(&rows[..2]))?, 0);
     assert_eq!(window()?, ["three"]);
