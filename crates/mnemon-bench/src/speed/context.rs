@@ -1,5 +1,6 @@
 //! `bench context`: the whole engine, from a question to a prompt, over a memory of any size.
 
+use std::error::Error;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -25,7 +26,8 @@ pub struct ContextOptions {
     pub memories: usize,
     /// What they are made from.
     pub seed: u64,
-    /// The levels of recall.
+    /// The levels of recall, in this order. What is observed at one is there for the next: with the thorough one first,
+    /// nothing is left to be done when the fast one begins.
     pub levels: Vec<Level>,
     /// How many questions are asked at each level, from 1 to 100,000.
     pub questions: usize,
@@ -129,13 +131,14 @@ pub struct StageShare {
 
 /// Who answers: in this process [`answer`], or one of its own, so that what filling the file left in memory is not
 /// counted.
-pub type Asker<'a> = dyn FnMut(&Asking, &mut dyn FnMut(Progress)) -> Result<Answered, BenchError> + 'a;
+pub type Asker<'a> =
+    dyn FnMut(&Asking, &mut dyn FnMut(Progress)) -> Result<Answered, Box<dyn Error + Send + Sync>> + 'a;
 
 impl ContextReport {
     /// Fills a memory in a temporary folder, and has it asked.
     ///
     /// # Errors
-    /// For numbers that are not allowed, when the model fails, when the folder cannot be written, and what `asker` returns.
+    /// For numbers that are not allowed, when the model or the `asker` fails, and when the folder cannot be written.
     pub fn measure(
         bench: &Bench,
         options: &ContextOptions,
@@ -162,7 +165,8 @@ impl LevelTimes {
         let mut levels = Vec::new();
         for level in &options.levels {
             let ContextOptions { memories, seed, questions, .. } = *options;
-            levels.push(asker(&Asking { path: path.clone(), memories, seed, level: *level, questions }, progress)?);
+            let asking = Asking { path: path.clone(), memories, seed, level: *level, questions };
+            levels.push(asker(&asking, progress).map_err(BenchError::Asker)?);
         }
         Ok(Self { filled, levels })
     }

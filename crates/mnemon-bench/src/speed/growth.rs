@@ -58,7 +58,7 @@ pub fn growth(
     let mut measured = Vec::with_capacity(sizes.len());
     for memories in sizes {
         let is_thorough = memories <= options.thorough_to;
-        let levels = if is_thorough { vec![Level::Fast, Level::Thorough] } else { vec![Level::Fast] };
+        let levels = if is_thorough { vec![Level::Thorough, Level::Fast] } else { vec![Level::Fast] };
         let options = ContextOptions { memories, seed: options.seed, levels, questions: options.questions };
         measured.push(LevelTimes::measure(&mut maker, &options, asker, progress)?);
     }

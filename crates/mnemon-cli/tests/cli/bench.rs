@@ -122,6 +122,88 @@ fn a_result_is_drawn() {
     }
 }
 
+/// Two times of which the first is the median.
+#[track_caller]
+fn check_latency(times: &Value) {
+    let [p50, p99] = ["p50", "p99"].map(|name| times[name].as_f64().unwrap());
+    assert!(0.0 < p50 && p50 <= p99, "{times}");
+}
+
+#[test]
+fn the_model_is_timed() {
+    let home = Home::new();
+    let report = home.json(&["bench", "embed", "--n", "2", "--plot", "e.svg"]);
+    assert_eq!((&report["bench"], &report["texts"]), (&json!("embed"), &json!(2)));
+    let pieces: Vec<_> = report["rates"].as_array().unwrap().iter().map(|rate| rate["pieces"].as_u64()).collect();
+    assert_eq!(pieces, [12, 40, 200].map(Some));
+    check_latency(&report["question_ms"]);
+    assert!(report["batch_cosine"].as_f64().unwrap() > 0.9999, "{report}");
+    assert!(report["machine"]["threads"].as_u64().unwrap() >= 1);
+    assert!(std::fs::read_to_string(home.path("e.svg")).unwrap().contains("Texts a second"));
+}
+
+#[test]
+fn vectors_are_searched_exactly_and_through_a_graph() {
+    let home = Home::new();
+    let report = home.json(&["bench", "vectors", "--n", "1500", "--plot", "v.png"]);
+    for way in ["exact", "graph"] {
+        check_latency(&report[way]["search_ms"]);
+        let recall = report[way]["recall"].as_f64().unwrap();
+        assert!((95.0..=100.0).contains(&recall), "{way}: {recall}");
+    }
+    assert_eq!((&report["data"], &report["dimension"]), (&json!("made"), &json!(384)));
+    assert!(report["graph_bytes_a_vector"].as_f64().unwrap() > report["bytes_a_vector"].as_f64().unwrap());
+    assert!(std::fs::read(home.path("v.png")).unwrap().starts_with(b"\x89PNG"));
+    let lines: String = (0..203).map(|number| format!("Text number {number} is short\n\n")).collect();
+    home.write("texts.txt", lines);
+    let report = home.json(&["bench", "vectors", "--n", "3", "--texts", "texts.txt"]);
+    assert_eq!((&report["data"], &report["graph"]), (&json!("texts.txt"), &Value::Null));
+    assert_eq!(report["exact"]["recall"], 100.0);
+}
+
+#[test]
+fn a_memory_is_filled_and_asked() {
+    let home = Home::new();
+    let report = home.json(&["bench", "context", "--n", "70", "--questions", "3", "--plot", "c.svg"]);
+    assert_eq!((&report["filled"]["memories"], &report["filled"]["sessions"]), (&json!(70), &json!(3)));
+    assert_eq!((&report["filled"]["read"], &report["filled"]["composed"]), (&json!(70), &json!(0)));
+    for (answered, level) in report["levels"].as_array().unwrap().iter().zip(["thorough", "fast"]) {
+        assert_eq!(answered["level"], level);
+        for times in ["observe_ms", "search_ms", "context_ms"] {
+            check_latency(&answered[times]);
+        }
+        assert!(answered["recalled"].as_f64().unwrap() > 0.0, "{answered}");
+        assert!(answered["open_ms"].as_f64().unwrap() < answered["first_answer_ms"].as_f64().unwrap());
+        let stages: Vec<_> = answered["stages"].as_array().unwrap().iter().map(|it| it["stage"].as_str()).collect();
+        assert_eq!(stages[0], Some("embedding"));
+        assert_eq!(stages.contains(&Some("late_interaction")), level == "thorough", "{stages:?}");
+    }
+    assert!(std::fs::read_to_string(home.path("c.svg")).unwrap().contains("Where the time of a question goes"));
+    assert!(!home.path("m.db").exists(), "the memory of the user was touched");
+    let text = home.ok(&["bench", "context", "--n", "5", "--questions", "1", "--level", "fast"]);
+    for part in ["5 memories of 1 session", "every text read by the model", "observe an exchange", "embedding"] {
+        assert!(text.contains(part), "{part} is not in {text}");
+    }
+    assert!(!text.contains("late_interaction"), "{text}");
+}
+
+#[test]
+fn growth_is_measured_at_each_size_and_drawn() {
+    let home = Home::new();
+    let asked = ["bench", "growth", "--sizes", "40,10", "--thorough-to", "10", "--questions", "2"];
+    let report = home.json(&[&asked[..], &["--plot", "g.svg", "--plot", "g.png"]].concat());
+    let sizes = report["sizes"].as_array().unwrap();
+    let levels = |size: &Value| size["levels"].as_array().unwrap().iter().map(|it| it["level"].clone()).collect();
+    let found: Vec<(u64, Vec<Value>)> =
+        sizes.iter().map(|size| (size["filled"]["memories"].as_u64().unwrap(), levels(size))).collect();
+    assert_eq!(found, [(10, vec![json!("thorough"), json!("fast")]), (40, vec![json!("fast")])]);
+    let svg = std::fs::read_to_string(home.path("g.svg")).unwrap();
+    for text in ["build_context", "observe fast p50", "Space, MB"] {
+        assert!(svg.contains(text), "{text} is not in the picture");
+    }
+    assert!(std::fs::read(home.path("g.png")).unwrap().starts_with(b"\x89PNG"));
+}
+
 #[test]
 fn what_cannot_be_measured_is_an_error() {
     let home = Home::new();
@@ -151,6 +233,19 @@ fn what_cannot_be_measured_is_an_error() {
     check(&with(&["--plot", "g.gif"]), 2, "ends in .svg or .png");
     check(&with(&["--plot", "no/folder/g.svg"]), 1, "cannot write the picture no/folder/g.svg");
     check(&with(&["--model", "nowhere"]), 1, "without --model");
+    check(&["embed", "--n", "0"], 2, "expected from 1 to 100000 texts, got 0");
+    check(&["vectors", "--n", "0"], 2, "expected from 1 to 5000000 vectors, got 0");
+    check(&["vectors", "--n", "-3"], 2, "-3");
+    check(
+        &["vectors", "--n", "9", "--texts", "empty.json"],
+        1,
+        "expected at least 209 lines of text in empty.json, got 1",
+    );
+    check(&["context", "--n", "6000000"], 2, "expected from 1 to 5000000 memories, got 6000000");
+    check(&["context", "--n", "5", "--questions", "0"], 2, "expected from 1 to 100000 questions, got 0");
+    check(&["growth", "--sizes", "10,0"], 2, "expected from 1 to 5000000 memories, got 0");
+    check(&["growth", "--sizes", "ten"], 2, "ten");
+    check(&["answer"], 1, "this command is not for people");
     check(&["locomo"], 2, "--data");
     check(&["squad"], 2, "squad");
 }

@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
 use mnemon::Config;
-use mnemon_bench::{Answered, Asking, BenchError, Progress};
+use mnemon_bench::{Answered, Asking, Progress};
 use serde::{Deserialize, Serialize};
 
 use crate::app::App;
@@ -42,11 +42,8 @@ impl Answerer {
         Ok(Self { program: std::env::current_exe()?, config: config.clone() })
     }
 
-    pub(super) fn ask(&self, asking: &Asking, progress: &mut dyn FnMut(Progress)) -> Result<Answered, BenchError> {
-        self.answer(asking, progress).map_err(BenchError::Asker)
-    }
-
-    fn answer(&self, asking: &Asking, progress: &mut dyn FnMut(Progress)) -> Result<Answered, Failed> {
+    /// Has one memory asked.
+    pub(super) fn ask(&self, asking: &Asking, progress: &mut dyn FnMut(Progress)) -> Result<Answered, Failed> {
         let mut process = Command::new(&self.program)
             .args(["bench", "answer"])
             .stdin(Stdio::piped())

@@ -15,7 +15,7 @@ use crate::output::{Output, bytes, count, plural, safe_line};
 
 pub(super) fn run(app: &mut App, args: &Context) -> Result<Outcome, CliError> {
     let bench = super::prepare(app, &args.made.plot)?;
-    let levels = args.level.map_or_else(|| vec![Level::Fast, Level::Thorough], |level| vec![level]);
+    let levels = args.level.map_or_else(|| vec![Level::Thorough, Level::Fast], |level| vec![level]);
     let options = ContextOptions { memories: args.n, seed: args.made.seed, levels, questions: args.questions };
     let answerer = Answerer::new(&app.config)?;
     let mut progress = BenchProgress::new(&app.out);
