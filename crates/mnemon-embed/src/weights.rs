@@ -18,6 +18,9 @@ const FORMAT: &str = "mnemon-int8";
 const FORMAT_VERSION: &str = "1";
 const FLOATS: &str = "f32, f16, bf16, or int8 with scales";
 
+/// The codes of a matrix, row after row, and the scale of each row.
+pub(crate) type Codes<'a> = (&'a [u8], Vec<f32>);
+
 /// The tensors of one file.
 pub(crate) struct Weights<'a> {
     file: String,
@@ -82,7 +85,7 @@ impl<'a> Weights<'a> {
         name: &str,
         outputs: usize,
         inputs: usize,
-    ) -> Result<Option<(&'a [u8], Vec<f32>)>, ModelError> {
+    ) -> Result<Option<Codes<'a>>, ModelError> {
         let view = self.view(name, &[outputs, inputs])?;
         let lowest = i8::MIN.cast_unsigned();
         if view.dtype() != Dtype::I8 || view.data().iter().fold(false, |found, code| found | (*code == lowest)) {

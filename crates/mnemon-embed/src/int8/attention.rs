@@ -283,8 +283,9 @@ mod tests {
         let pieces: usize = lengths.iter().sum();
         let mut out = vec![9.0; pieces * heads.width()];
         // What was there before must not matter: a longer text of large values.
-        let before = vec![1e6; 77 * 3 * heads.width()];
-        heads.attend(simd, &before, &[77], &mut scratch, &mut vec![0.0; 77 * heads.width()]);
+        let length = if cfg!(miri) { 18 } else { 77 };
+        let before = vec![1e6; length * 3 * heads.width()];
+        heads.attend(simd, &before, &[length], &mut scratch, &mut vec![0.0; length * heads.width()]);
         heads.attend(simd, rows, lengths, &mut scratch, &mut out);
         out.into_iter().map(f32::to_bits).collect()
     }
@@ -353,11 +354,11 @@ mod tests {
 
     #[test]
     fn attention_is_close_to_that_in_f64() {
+        if cfg!(miri) {
+            return check(1, 4, &[1, 0, 17], 1.0);
+        }
         check(2, 32, &[1, 2, 3, 12, 13], 2.0);
         check(3, 4, &[5, 0, 17], 1.0);
-        if cfg!(miri) {
-            return;
-        }
         check(2, 32, &[16, 31, 32, 33, 64, 65, 200], 2.0);
         check(1, 64, &[40, 7], 3.0);
         check(1, 250, &[20], 1.0);

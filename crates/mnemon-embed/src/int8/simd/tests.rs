@@ -154,7 +154,7 @@ fn spread<T: Copy>(seed: u64, length: usize, lowest: i32, highest: i32, make: im
         (state >> 33) as i32
     };
     // Some seeds give nothing but ends.
-    let ends = if seed % 4 == 0 { 1 } else { 8 };
+    let ends = if seed.is_multiple_of(4) { 1 } else { 8 };
     let value = |_| match next() % (2 * ends) {
         0 => make(lowest),
         1 => make(highest),
