@@ -80,12 +80,7 @@ impl<'a> Weights<'a> {
 
     /// The codes of a layer, `[outputs, inputs]`, and the scale of each output; `None` where it is not kept as int8 between
     /// -127 and 127.
-    pub(crate) fn codes(
-        &self,
-        name: &str,
-        outputs: usize,
-        inputs: usize,
-    ) -> Result<Option<Codes<'a>>, ModelError> {
+    pub(crate) fn codes(&self, name: &str, outputs: usize, inputs: usize) -> Result<Option<Codes<'a>>, ModelError> {
         let view = self.view(name, &[outputs, inputs])?;
         let lowest = i8::MIN.cast_unsigned();
         if view.dtype() != Dtype::I8 || view.data().iter().fold(false, |found, code| found | (*code == lowest)) {
