@@ -1,4 +1,4 @@
-//! Keeping texts of any size away from the tokenizer, whose time and memory grow with all that it is given.
+//! Keeping texts of any size away from the `tokenizers` crate, whose time and memory grow with all that it is given.
 
 use std::borrow::Cow;
 

@@ -337,6 +337,32 @@ mod tests {
     }
 
     #[test]
+    fn pieces_around_a_text_are_read_from_both_processors() {
+        let start = FILE.find(r#"{"type": "TemplateProcessing""#).unwrap();
+        let end = FILE.find(r#""decoder""#).unwrap();
+        let with = |processor: &str| {
+            let file = format!("{}{processor}, {}", &FILE[..start], &FILE[end..]);
+            Parts::read(file.as_bytes()).map(|parts| parts.around)
+        };
+        let bert = r#"{"type": "BertProcessing", "sep": ["[S]", 3], "cls": ["[C]", 1]}"#;
+        assert_eq!(with(bert), Some((vec![1], vec![3])));
+        assert_eq!(with("null"), Some((vec![], vec![])));
+        assert_eq!(with(&bert.replace("cls", "class")), None);
+        let single = |pieces: &str| {
+            with(&format!(
+                r#"{{"type": "TemplateProcessing", "single": [{pieces}], "pair": [],
+                "special_tokens": {{"[C]": {{"id": "[C]", "ids": [1, 2], "tokens": ["x", "y"]}}}}}}"#
+            ))
+        };
+        let (text, special) =
+            (r#"{"Sequence": {"id": "A", "type_id": 0}}"#, r#"{"SpecialToken": {"id": "[C]", "type_id": 0}}"#);
+        assert_eq!(single(&format!("{special}, {text}, {special}, {special}")), Some((vec![1, 2], vec![1, 2, 1, 2])));
+        assert_eq!(single(text), Some((vec![], vec![])));
+        assert_eq!(single(special), None);
+        assert_eq!(single(&format!("{text}, {text}")), None);
+    }
+
+    #[test]
     fn any_other_file_is_left_to_the_crate_that_knows_it() {
         assert!(Parts::read(b"").is_none() && Parts::read(b"{}").is_none() && Parts::read(b"[1]").is_none());
         check(r#""version": "1.0""#, r#""version": "2.0""#, false);

@@ -140,3 +140,51 @@ fn by_number<'a>(pieces: impl Iterator<Item = (&'a str, u32)>, largest: usize) -
     let ends = of_number.iter().scan(0, end).collect();
     (of_number.concat(), ends)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+    use std::sync::LazyLock;
+
+    use proptest::prelude::*;
+
+    use super::*;
+
+    static SHIPPED: LazyLock<WordPiece> = LazyLock::new(|| {
+        let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../models/all-MiniLM-L6-v2/tokenizer.json");
+        WordPiece::read(&std::fs::read(file).unwrap()).unwrap()
+    });
+
+    fn ids(text: &str, limit: usize) -> Vec<u32> {
+        let mut ids = vec![7];
+        SHIPPED.encode(text, limit, &mut ids);
+        assert_eq!(ids.remove(0), 7);
+        ids
+    }
+
+    #[test]
+    fn words_are_cut_into_the_longest_pieces() {
+        let pieces = |text: &str| -> Vec<&str> {
+            ids(text, usize::MAX).into_iter().map(|id| SHIPPED.piece(id).unwrap()).collect()
+        };
+        assert_eq!(pieces("Embeddings, \0café"), ["em", "##bed", "##ding", "##s", ",", "cafe"]);
+        assert_eq!(pieces("x[SEP]y \u{302e}"), ["x", "[SEP]", "y", "[UNK]"]);
+        assert_eq!(pieces(&"a".repeat(101)), ["[UNK]"]);
+        assert_eq!((SHIPPED.piece(30_522), SHIPPED.vocabulary()), (None, 30_522));
+    }
+
+    proptest! {
+        #[test]
+        fn the_first_pieces_are_those_of_the_whole(
+            text in "([a-dé猫\u{300}\u{302e}\u{1d165} ,]|\\PC|\\[SEP\\]|embeddings){0,20}",
+            limit in 0usize..12,
+        ) {
+            let mut whole = ids(&text, usize::MAX);
+            let mut count = Count::default();
+            SHIPPED.encode(&text, usize::MAX, &mut count);
+            prop_assert_eq!(count.0, whole.len());
+            whole.truncate(limit);
+            prop_assert_eq!(ids(&text, limit), whole);
+        }
+    }
+}
