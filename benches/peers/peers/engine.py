@@ -19,6 +19,8 @@ MIDDLE = 10_000
 K = 10
 # Sentences that no store holds when it is loaded: questions, and what is added one at a time.
 ASKED, ADDED = 100_000, 103_000
+# What a side may take of a round.
+SECONDS = 3.0
 # A goal for us is set against the best of these.
 RATIOS = ("text_p50_ms", "store_p50_ms", "add_ms", "durable_add_ms", "first_answer_s", "start_to_answer_s", "rss_mb", "bytes_a_memory")
 
@@ -101,7 +103,8 @@ def opened(folders: dict[str, Path], mode: str, core: list[int], found: dict) ->
         try:
             side.ask("model")
             side.ask("open", folder=str(folder))
-            side.ask("search", **{"from": ASKED - 2}, count=2, k=K)
+            side.ask("search", **{"from": ASKED - 4}, count=2, k=K)
+            side.warm = max(side.ask("search", **{"from": ASKED - 2}, count=2, k=K)["took"]["wall"]) / 1e6
         except Failed as failure:
             say(str(failure))
             found[name]["failed"] = str(failure)[-200:]
@@ -135,59 +138,68 @@ def keep(found: dict, measure: str, answers: dict[str, list], clock: str) -> Non
                         f"{prefix}_wall_ms": numbers.rounded(numbers.median(wall))}
 
 
-def searching(size: int, folders: dict, found: dict, quick: bool, cores: list[int], truth: "vectors.Truth") -> None:
-    """Text in to hits out, and searching the store with vectors that are known."""
+def measured(size: int, folders: dict, found: dict, quick: bool, cores: list[int], truth: "vectors.Truth") -> None:
+    """Searching, and from MIDDLE on adding, first as a user has it and then with vectors that are known."""
+    for mode in ("natural", "given"):
+        sides = opened(folders, mode, cores[:1], found)
+        searching(mode, size, sides, found, quick, truth)
+        if size >= MIDDLE or quick:
+            adding(mode, size, sides, found, quick)
+        for side in sides.values():
+            side.close()
+
+
+def searching(mode: str, size: int, sides: dict[str, Side], found: dict, quick: bool, truth: "vectors.Truth") -> None:
+    """Text in to hits out, or searching the store with vectors that are known."""
     rounds, asked = (3, 10) if quick else (7, 20)
-    for mode, measure in (("natural", "text_p50_ms"), ("given", "store_p50_ms")):
-        sides = opened(folders, mode, cores[:1], found)
-        # Every question is a new one: no side may remember its answer.
-        base = ASKED if mode == "natural" else ASKED + 1_000
-        answers = in_turn(sides, rounds, lambda side, number: side.ask("search", **{"from": base + number * asked}, count=asked, k=K))
-        keep(found, measure, answers, "cpu")
+    measure = "text_p50_ms" if mode == "natural" else "store_p50_ms"
+    # Every question is a new one: no side may remember its answer. The slow are asked the first few of each round.
+    base = ASKED if mode == "natural" else ASKED + 1_000
+    count = {name: max(3, min(asked, int(SECONDS / side.warm))) for name, side in sides.items()}
+    answers = in_turn(sides, rounds, lambda side, number: side.ask("search", **{"from": base + number * asked}, count=count[side.name], k=K))
+    keep(found, measure, answers, "cpu")
+    ours = {name: side for name, side in sides.items() if name in OURS}
+    if mode == "natural":
+        context = in_turn(ours, rounds, lambda side, number: side.ask("context", **{"from": ASKED + 500 + number * asked}, count=asked))
+        keep(found, "context_p50_ms", context, "cpu")
+    else:
         for name, given in answers.items():
-            if mode == "given":
-                shares = [truth.recall(base + number * asked, answer["ids"]) for number, answer in enumerate(given)]
-                found[name]["nearest_found"] = round(sum(shares) / len(shares), 4)
-                found[name]["embedded_all_the_same"] = sum(answer["embedded"] for answer in given)
-        if mode == "natural":
-            ours = {name: side for name, side in sides.items() if name in OURS}
-            context = in_turn(ours, rounds, lambda side, number: side.ask("context", **{"from": ASKED + 500 + number * asked}, count=asked))
-            keep(found, "context_p50_ms", context, "cpu")
-        for side in sides.values():
-            side.close()
-        say(f"{size:,}: {measure}: " + ", ".join(f"{name} {found[name][measure]}" for name in sides))
+            shares = [truth.recall(base + number * asked, answer["ids"]) for number, answer in enumerate(given)]
+            found[name]["nearest_found"] = round(sum(shares) / len(shares), 4)
+            found[name]["embedded_all_the_same"] = sum(answer["embedded"] for answer in given)
+    say(f"{size:,}: {measure}: " + ", ".join(f"{name} {found[name][measure]}" for name in sides))
 
 
-def adding(size: int, folders: dict, found: dict, quick: bool, cores: list[int]) -> None:
-    """One memory at a time, by the wall: a disk is waited for. With its embedding, and with its vector known."""
+def adding(mode: str, size: int, sides: dict[str, Side], found: dict, quick: bool) -> None:
+    """One memory at a time, by the wall: a disk is waited for. With its embedding, or with its vector known."""
     rounds, added = (2, 8) if quick else (5, 20)
-    for mode, measure, base in (("natural", "add_ms", ADDED), ("given", "durable_add_ms", ADDED + 500)):
-        sides = opened(folders, mode, cores[:1], found)
-        # langchain-faiss writes its whole file with every add.
-        count = lambda side: min(added, 3) if side.name == "langchain-faiss" and size > 1_000 else added
-        answers = in_turn(sides, rounds, lambda side, number: side.ask("add", **{"from": base + number * added}, count=count(side)))
-        keep(found, measure, answers, "wall")
-        keep(found, measure.replace("add", "add_cpu"), answers, "cpu")
-        if mode == "natural":
-            many = 100 if quick else 500
-            for name, side in sides.items():
-                found[name]["add_per_s"] = numbers.rounded(1e3 / numbers.median(found[name]["add_by_round_ms"]))
-                took = side.ask("load", **{"from": ADDED + 1_000}, count=many)["took"]
-                found[name]["bulk_add_per_s"] = numbers.rounded(many / took["cpu"])
-            ours = {name: side for name, side in sides.items() if name in OURS}
-            keep(found, "observe_p50_ms", in_turn(ours, rounds, lambda side, number: side.ask("observe", **{"from": ADDED + 2_000 + number * added}, count=added)), "wall")
-            keep(found, "embed_p50_ms", in_turn(ours, rounds, lambda side, number: side.ask("embed", **{"from": ADDED + 2_000 + number * added}, count=added)), "cpu")
-            bare = places.fresh(places.STORES / "run" / "bare")
-            keep(found, "bare_insert_p50_ms", in_turn(ours, rounds, lambda side, number: side.ask("bare", **{"from": ADDED + 2_000 + number * added}, count=added, folder=str(bare))), "wall")
-        for side in sides.values():
-            side.close()
-        say(f"{size:,}: {measure}: " + ", ".join(f"{name} {found[name][measure]}" for name in sides))
+    measure, base = ("add_ms", ADDED) if mode == "natural" else ("durable_add_ms", ADDED + 500)
+    # langchain-faiss writes its whole file with every add.
+    count = lambda side: min(added, 3) if side.name == "langchain-faiss" and size > 1_000 else added
+    answers = in_turn(sides, rounds, lambda side, number: side.ask("add", **{"from": base + number * added}, count=count(side)))
+    keep(found, measure, answers, "wall")
+    keep(found, measure.replace("add", "add_cpu"), answers, "cpu")
+    say(f"{size:,}: {measure}: " + ", ".join(f"{name} {found[name][measure]}" for name in sides))
+    if mode == "given":
+        return
+    many = 100 if quick else 500
+    for name, side in sides.items():
+        found[name]["add_per_s"] = numbers.rounded(1e3 / numbers.median(found[name]["add_by_round_ms"]))
+        took = side.ask("load", **{"from": ADDED + 1_000}, count=many)["took"]
+        found[name]["bulk_add_per_s"] = numbers.rounded(many / took["cpu"])
+    # Ours against what cannot be avoided: the same bytes in a bare table, and the model.
+    ours = {name: side for name, side in sides.items() if name in OURS}
+    bare = places.fresh(places.STORES / "run" / "bare")
+    for op, measure, clock, fields in (("observe", "observe_p50_ms", "wall", {}), ("embed", "embed_p50_ms", "cpu", {}),
+                                       ("bare", "bare_insert_p50_ms", "wall", {"folder": str(bare)})):
+        ask = lambda side, number: side.ask(op, **{"from": ADDED + 2_000 + number * added}, count=added, **fields)
+        keep(found, measure, in_turn(ours, rounds, ask), clock)
 
 
 def opening(size: int, folders: dict, found: dict, quick: bool, cores: list[int]) -> None:
     """From nothing to the first answer: with the process and its model, and without. By the wall."""
     results: dict[str, list] = {name: [] for name in folders}
-    for number in range(2 if quick else 5):
+    for number in range(1 if quick else 3):
         order = list(folders)
         for name in order[number % len(order):] + order[: number % len(order)]:
             side = start(name, "natural", cores[:1], lean=True)
@@ -275,10 +287,9 @@ def run(quick: bool, cores: list[int]) -> dict:
     for size in SIZES[:1] if quick else SIZES:
         found: dict[str, dict] = {name: {} for name in names}
         folders = copies(names, size, cores, found)
-        searching(size, folders, found, quick, cores, vectors.Truth(rows, size))
+        measured(size, folders, found, quick, cores, vectors.Truth(rows, size))
         if size >= MIDDLE or quick:
             opening(size, folders, found, quick, cores)
-            adding(size, folders, found, quick, cores)
         if size == MIDDLE or quick:
             killing(list(folders), found, 2 if quick else 5, cores)
         for folder in folders.values():

@@ -20,7 +20,7 @@ ROOM = 10_000
 
 
 def bytes_in(folder: Path) -> int:
-    return sum(file.stat().st_size for file in folder.iterdir())
+    return sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())
 
 
 def sync(folder: Path) -> None:
@@ -217,5 +217,43 @@ class SqliteVec(Index):
         self.db.execute("INSERT INTO v(rowid, e) VALUES (?, ?)", (row, vector.tobytes()))
 
 
+class Chroma(Index):
+    """A collection in its file, asked for ids alone, with the width that it has by default."""
+
+    each = 1
+    durable = True
+
+    def __init__(self, data: Path):
+        super().__init__(data)
+        loadable_sqlite()
+        import chromadb  # noqa: F401, so that no measure holds the import
+
+    def do_build(self, count: int, threads: int, folder: str) -> dict:
+        self.open(Path(folder), count)
+        return super().do_build(count, threads, folder)
+
+    def build(self, base: np.ndarray, threads: int) -> None:
+        for start in range(0, len(base), 5000):
+            chunk = base[start : start + 5000]
+            self.collection.add(ids=[str(start + i) for i in range(len(chunk))], embeddings=chunk)
+
+    def save(self, folder: Path) -> None:
+        """It writes as it goes."""
+
+    def open(self, folder: Path, count: int) -> None:
+        import chromadb
+
+        client = chromadb.PersistentClient(str(folder), settings=chromadb.Settings(anonymized_telemetry=False))
+        graph = {"hnsw": {"space": "cosine", "max_neighbors": M, "ef_construction": EF_CONSTRUCTION}}
+        self.collection = client.get_or_create_collection("vectors", embedding_function=None, configuration=graph)
+
+    def search(self, queries: np.ndarray, k: int, ef: int) -> list:
+        found = self.collection.query(query_embeddings=queries, n_results=k, include=[])
+        return [[int(name) for name in ids] for ids in found["ids"]]
+
+    def insert(self, row: int, vector: np.ndarray) -> None:
+        self.collection.add(ids=[str(row)], embeddings=vector)
+
+
 def make(side: str, data: Path) -> Index:
-    return {"hnswlib": Hnswlib, "faiss-hnsw": Faiss, "sqlite-vec": SqliteVec}[side](data)
+    return {"hnswlib": Hnswlib, "faiss-hnsw": Faiss, "sqlite-vec": SqliteVec, "chroma": Chroma}[side](data)

@@ -6,7 +6,8 @@ from . import machine, numbers, places, sentences
 from .side import Failed, Side, say, write
 
 GRAPHS = ("ours", "usearch", "usearch-i8", "hnsw_rs", "hnswlib", "faiss-hnsw")
-SCANS = ("f32-scan", "sqlite-vec")
+# They have no width to choose.
+FIXED = ("chroma", "f32-scan", "sqlite-vec")
 RUST = ("ours", "usearch", "usearch-i8", "hnsw_rs", "f32-scan")
 SIZES = (1_000, 10_000, 30_000, 100_000)
 K = 10
@@ -96,7 +97,7 @@ def narrowest(side: Side, truth: Truth, points: list[dict], quick: bool) -> int 
 def size_of(size: int, rows: np.ndarray, quick: bool, cores: list[int]) -> dict:
     """All sides at one size."""
     truth = Truth(rows, size)
-    names = [*GRAPHS, *SCANS]
+    names = [*GRAPHS, *FIXED]
     if quick:
         names.remove("usearch-i8")
     found: dict[str, dict] = {}
@@ -123,7 +124,7 @@ def size_of(size: int, rows: np.ndarray, quick: bool, cores: list[int]) -> dict:
     for number in range(count):
         order = list(sides)
         for name in order[number % len(order):] + order[: number % len(order)]:
-            asked = 100 if name in GRAPHS else 20
+            asked = 20 if name in ("f32-scan", "sqlite-vec") else 100
             asked = 3 if name == "sqlite-vec" and size > 10_000 else asked
             start = MEASURE + number * 100
             answer = sides[name].ask("search", **{"from": start}, count=asked, k=K, ef=found[name]["ef"] or K)
@@ -140,7 +141,7 @@ def size_of(size: int, rows: np.ndarray, quick: bool, cores: list[int]) -> dict:
     for name, side in sides.items():
         inserted = side.ask("insert", **{"from": INSERT}, count=50 if quick else 200)
         folder = places.STORES / "vectors" / f"{name}-{size}"
-        durable = side.ask("durable", **{"from": INSERT + 1_000}, count=20 if name in ("ours", "sqlite-vec") else 2, folder=str(folder))
+        durable = side.ask("durable", **{"from": INSERT + 1_000}, count=20 if name in ("ours", "sqlite-vec", "chroma") else 2, folder=str(folder))
         found[name] |= {"insert_us": numbers.rounded(numbers.median(inserted["took"]["wall"])), "visible": inserted["visible"] / (50 if quick else 200),
                         "durable_insert_us": numbers.rounded(numbers.median(durable["took"]["wall"]))}
         side.close()
