@@ -2,22 +2,27 @@
 
 import argparse
 import importlib
-import json
 import os
 import sys
-
-from . import places
 
 GROUPS = ("vectors", "embed", "engine")
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="benches/peers/run", description=__doc__)
-    parser.add_argument("group", choices=(*GROUPS, "page"), help="what to measure; page: draw docs/BENCHMARKS.md from the results")
-    parser.add_argument("--quick", action="store_true", help="under three minutes: fewer rounds and sizes; the page is left alone")
-    parser.add_argument("--cores", default="", help="the cores to run on, as 2 or 2,3: the first for everything on one thread")
+    parser.add_argument(
+        "group", choices=(*GROUPS, "page"), help="what to measure; page: draw docs/BENCHMARKS.md from the results"
+    )
+    parser.add_argument(
+        "--quick", action="store_true", help="under three minutes: fewer rounds and sizes; the page is left alone"
+    )
+    parser.add_argument(
+        "--cores", default="", help="the cores to run on, as 2 or 2,3: the first for everything on one thread"
+    )
     arguments = parser.parse_args()
-    available = sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else list(range(os.cpu_count() or 1))
+    available = (
+        sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else list(range(os.cpu_count() or 1))
+    )
     cores = [int(core) for core in arguments.cores.split(",") if core] or available[::-1]
     if arguments.group == "page":
         from . import page

@@ -37,15 +37,18 @@ def start(names: list[str], cores: list[int], environment: dict[str, str] | None
     return sides
 
 
-def rounds(sides: dict[str, Side], count: int, quick: bool, clock: str, queries: bool = True) -> dict[str, dict[str, list]]:
+def rounds(
+    sides: dict[str, Side], count: int, quick: bool, clock: str, queries: bool = True
+) -> dict[str, dict[str, list]]:
     """Asks every side in turn, in each round with the same texts, and beginning with another side."""
     per_pass = {texts.SHORT: 60 if quick else 120, texts.LONG: 16 if quick else 32}
     per_round = 20 if quick else 40
-    found: dict[str, dict[str, list]] = {name: {"q12_p50_us": [], "q12_mean_us": [], **{f"{which}_per_s": [] for which in SETS}}
-                                         for name in sides}
+    found: dict[str, dict[str, list]] = {
+        name: {"q12_p50_us": [], "q12_mean_us": [], **{f"{which}_per_s": [] for which in SETS}} for name in sides
+    }
     names = list(sides)
     for number in range(count):
-        for name in names[number % len(names):] + names[: number % len(names)]:
+        for name in names[number % len(names) :] + names[: number % len(names)]:
             side, result = sides[name], found[name]
             if queries:
                 took = side.ask("queries", **{"from": number * per_round}, count=per_round)[clock]
@@ -61,9 +64,12 @@ def rounds(sides: dict[str, Side], count: int, quick: bool, clock: str, queries:
 def summary(sides: dict[str, Side], found: dict) -> dict:
     """The median of the rounds of each side."""
     return {
-        name: {"load_s": numbers.rounded(sides[name].loaded["took"]["wall"]),
-               "rss_mb": round(sides[name].loaded["memory"]["rss"] / 1e6), "batch": sides[name].batch,
-               **{measure: numbers.rounded(numbers.median(values)) for measure, values in found[name].items() if values}}
+        name: {
+            "load_s": numbers.rounded(sides[name].loaded["took"]["wall"]),
+            "rss_mb": round(sides[name].loaded["memory"]["rss"] / 1e6),
+            "batch": sides[name].batch,
+            **{measure: numbers.rounded(numbers.median(values)) for measure, values in found[name].items() if values},
+        }
         for name in sides
     }
 
@@ -96,7 +102,10 @@ def parity(sides: dict[str, Side], quick: bool) -> dict:
     if reference is None:
         return {}
     cosines = {name: (rows * reference).sum(1) for name, rows in vectors.items() if rows is not reference}
-    return {name: {"mean": round(float(c.mean()), 6), "min": round(float(c.min()), 6), "texts": len(c)} for name, c in cosines.items()}
+    return {
+        name: {"mean": round(float(c.mean()), 6), "min": round(float(c.min()), 6), "texts": len(c)}
+        for name, c in cosines.items()
+    }
 
 
 def hidden() -> dict[str, str] | None:
@@ -116,8 +125,14 @@ def threads_of(names: list[str], cores: list[int], count: int, quick: bool) -> d
     both = {f"{name} 1": side for name, side in single.items()} | {f"{name} 2": side for name, side in double.items()}
     measured = rounds(both, count, quick, "wall", queries=False)
     for name in double:
-        pair = {which: numbers.ratios(measured[f"{name} 2"][f"{which}_per_s"], measured[f"{name} 1"][f"{which}_per_s"]) for which in SETS if f"{name} 1" in measured}
-        found[name] = {f"{which}_per_s": numbers.rounded(numbers.median(measured[f"{name} 2"][f"{which}_per_s"])) for which in SETS}
+        pair = {
+            which: numbers.ratios(measured[f"{name} 2"][f"{which}_per_s"], measured[f"{name} 1"][f"{which}_per_s"])
+            for which in SETS
+            if f"{name} 1" in measured
+        }
+        found[name] = {
+            f"{which}_per_s": numbers.rounded(numbers.median(measured[f"{name} 2"][f"{which}_per_s"])) for which in SETS
+        }
         found[name]["over_one_thread"] = pair
     for side in both.values():
         side.close()
@@ -133,8 +148,17 @@ def run(quick: bool, cores: list[int]) -> dict:
     say("one thread")
     sides = start([*OURS, *PEERS], cores[:1])
     found = rounds(sides, count, quick, "cpu")
-    result = {"group": "embed", "quick": quick, "machine": note, "sets": made, "clock": "processor time",
-              "rounds": count, "one_thread": summary(sides, found), "ratios": compared(found), "parity": parity(sides, quick)}
+    result = {
+        "group": "embed",
+        "quick": quick,
+        "machine": note,
+        "sets": made,
+        "clock": "processor time",
+        "rounds": count,
+        "one_thread": summary(sides, found),
+        "ratios": compared(found),
+        "parity": parity(sides, quick),
+    }
     for side in sides.values():
         side.close()
     environment = hidden()
@@ -160,13 +184,44 @@ def shown(result: dict) -> str:
     for title, part in (("One thread", result), ("One thread, AVX2 only (all sides)", result.get("avx2"))):
         if not part:
             continue
-        rows = [[name, v["t40_per_s"], v["t200_per_s"], v["q12_p50_us"], v["load_s"], v["rss_mb"]] for name, v in part["one_thread"].items()]
+        rows = [
+            [name, v["t40_per_s"], v["t200_per_s"], v["q12_p50_us"], v["load_s"], v["rss_mb"]]
+            for name, v in part["one_thread"].items()
+        ]
         parts.append(f"**{title}**\n\n" + numbers.table(head, rows))
-        rows = [[f"{r['ours']} / {r['peer']}", *(f"{r[m]['median']:.3g} ({r[m]['low']:.3g} to {r[m]['high']:.3g})" for m in ("t40_per_s", "t200_per_s", "q12_p50_us"))] for r in part["ratios"]]
-        parts.append(numbers.table(["ratio (lowest to highest of the rounds)", "texts/s, 40", "texts/s, 200", "time of a question"], rows))
+        rows = [
+            [
+                f"{r['ours']} / {r['peer']}",
+                *(
+                    f"{r[m]['median']:.3g} ({r[m]['low']:.3g} to {r[m]['high']:.3g})"
+                    for m in ("t40_per_s", "t200_per_s", "q12_p50_us")
+                ),
+            ]
+            for r in part["ratios"]
+        ]
+        parts.append(
+            numbers.table(
+                ["ratio (lowest to highest of the rounds)", "texts/s, 40", "texts/s, 200", "time of a question"], rows
+            )
+        )
     if "two_threads" in result:
-        rows = [[name, v["t40_per_s"], v["over_one_thread"]["t40"]["median"], v["t200_per_s"], v["over_one_thread"]["t200"]["median"]] for name, v in result["two_threads"].items()]
-        parts.append("**Two threads**, by the wall\n\n" + numbers.table(["", "texts/s, 40", "over one thread", "texts/s, 200", "over one thread"], rows))
+        rows = [
+            [
+                name,
+                v["t40_per_s"],
+                v["over_one_thread"]["t40"]["median"],
+                v["t200_per_s"],
+                v["over_one_thread"]["t200"]["median"],
+            ]
+            for name, v in result["two_threads"].items()
+        ]
+        parts.append(
+            "**Two threads**, by the wall\n\n"
+            + numbers.table(["", "texts/s, 40", "over one thread", "texts/s, 200", "over one thread"], rows)
+        )
     rows = [[name, f"{v['mean']:.6f}", f"{v['min']:.6f}", v["texts"]] for name, v in result["parity"].items()]
-    parts.append("**Cosine to sentence-transformers** over varied texts\n\n" + numbers.table(["", "mean", "least", "texts"], rows))
+    parts.append(
+        "**Cosine to sentence-transformers** over varied texts\n\n"
+        + numbers.table(["", "mean", "least", "texts"], rows)
+    )
     return "\n\n".join(parts)

@@ -104,7 +104,9 @@ class OnnxRuntime(Encoder):
             encoded = self.tokenizer.encode_batch([texts[i] for i in group])
             ids = np.array([text.ids for text in encoded], dtype=np.int64)
             mask = np.array([text.attention_mask for text in encoded], dtype=np.int64)
-            rows = self.session.run(None, {"input_ids": ids, "attention_mask": mask, "token_type_ids": np.zeros_like(ids)})[0]
+            rows = self.session.run(
+                None, {"input_ids": ids, "attention_mask": mask, "token_type_ids": np.zeros_like(ids)}
+            )[0]
             weights = mask[..., None].astype(np.float32)
             mean = (rows * weights).sum(1) / weights.sum(1)
             vectors[group] = mean / np.linalg.norm(mean, axis=1, keepdims=True)

@@ -22,7 +22,16 @@ ASKED, ADDED = 100_000, 103_000
 # What a side may take of a round.
 SECONDS = 3.0
 # A goal for us is set against the best of these.
-RATIOS = ("text_p50_ms", "store_p50_ms", "add_ms", "durable_add_ms", "first_answer_s", "start_to_answer_s", "rss_mb", "bytes_a_memory")
+RATIOS = (
+    "text_p50_ms",
+    "store_p50_ms",
+    "add_ms",
+    "durable_add_ms",
+    "first_answer_s",
+    "start_to_answer_s",
+    "rss_mb",
+    "bytes_a_memory",
+)
 
 
 def command(name: str) -> list[str]:
@@ -119,7 +128,7 @@ def in_turn(sides: dict[str, Side], rounds: int, ask) -> dict[str, list]:
     answers: dict[str, list] = {name: [] for name in sides}
     for number in range(rounds):
         order = list(sides)
-        for name in order[number % len(order):] + order[: number % len(order)]:
+        for name in order[number % len(order) :] + order[: number % len(order)]:
             answers[name].append(ask(sides[name], number))
     return answers
 
@@ -133,9 +142,12 @@ def keep(found: dict, measure: str, answers: dict[str, list], clock: str) -> Non
         everything = [value / 1e3 for answer in rounds for value in answer["took"][clock]]
         wall = [value / 1e3 for answer in rounds for value in answer["took"]["wall"]]
         prefix = measure.removesuffix("_ms")
-        found[name] |= {f"{prefix}_by_round_ms": by_round, measure: numbers.rounded(numbers.median(by_round)),
-                        f"{prefix.removesuffix('_p50')}_p99_ms": numbers.rounded(numbers.percentile(everything, 99)),
-                        f"{prefix}_wall_ms": numbers.rounded(numbers.median(wall))}
+        found[name] |= {
+            f"{prefix}_by_round_ms": by_round,
+            measure: numbers.rounded(numbers.median(by_round)),
+            f"{prefix.removesuffix('_p50')}_p99_ms": numbers.rounded(numbers.percentile(everything, 99)),
+            f"{prefix}_wall_ms": numbers.rounded(numbers.median(wall)),
+        }
 
 
 def measured(size: int, folders: dict, found: dict, quick: bool, cores: list[int], truth: "vectors.Truth") -> None:
@@ -156,11 +168,19 @@ def searching(mode: str, size: int, sides: dict[str, Side], found: dict, quick: 
     # Every question is a new one: no side may remember its answer. The slow are asked the first few of each round.
     base = ASKED if mode == "natural" else ASKED + 1_000
     count = {name: max(3, min(asked, int(SECONDS / side.warm))) for name, side in sides.items()}
-    answers = in_turn(sides, rounds, lambda side, number: side.ask("search", **{"from": base + number * asked}, count=count[side.name], k=K))
+    answers = in_turn(
+        sides,
+        rounds,
+        lambda side, number: side.ask("search", **{"from": base + number * asked}, count=count[side.name], k=K),
+    )
     keep(found, measure, answers, "cpu")
     ours = {name: side for name, side in sides.items() if name in OURS}
     if mode == "natural":
-        context = in_turn(ours, rounds, lambda side, number: side.ask("context", **{"from": ASKED + 500 + number * asked}, count=asked))
+        context = in_turn(
+            ours,
+            rounds,
+            lambda side, number: side.ask("context", **{"from": ASKED + 500 + number * asked}, count=asked),
+        )
         keep(found, "context_p50_ms", context, "cpu")
     else:
         for name, given in answers.items():
@@ -176,7 +196,9 @@ def adding(mode: str, size: int, sides: dict[str, Side], found: dict, quick: boo
     measure, base = ("add_ms", ADDED) if mode == "natural" else ("durable_add_ms", ADDED + 500)
     # langchain-faiss writes its whole file with every add.
     count = lambda side: min(added, 3) if side.name == "langchain-faiss" and size > 1_000 else added
-    answers = in_turn(sides, rounds, lambda side, number: side.ask("add", **{"from": base + number * added}, count=count(side)))
+    answers = in_turn(
+        sides, rounds, lambda side, number: side.ask("add", **{"from": base + number * added}, count=count(side))
+    )
     keep(found, measure, answers, "wall")
     keep(found, measure.replace("add", "add_cpu"), answers, "cpu")
     say(f"{size:,}: {measure}: " + ", ".join(f"{name} {found[name][measure]}" for name in sides))
@@ -190,8 +212,11 @@ def adding(mode: str, size: int, sides: dict[str, Side], found: dict, quick: boo
     # Ours against what cannot be avoided: the same bytes in a bare table, and the model.
     ours = {name: side for name, side in sides.items() if name in OURS}
     bare = places.fresh(places.STORES / "run" / "bare")
-    for op, measure, clock, fields in (("observe", "observe_p50_ms", "wall", {}), ("embed", "embed_p50_ms", "cpu", {}),
-                                       ("bare", "bare_insert_p50_ms", "wall", {"folder": str(bare)})):
+    for op, measure, clock, fields in (
+        ("observe", "observe_p50_ms", "wall", {}),
+        ("embed", "embed_p50_ms", "cpu", {}),
+        ("bare", "bare_insert_p50_ms", "wall", {"folder": str(bare)}),
+    ):
         ask = lambda side, number: side.ask(op, **{"from": ADDED + 2_000 + number * added}, count=added, **fields)
         keep(found, measure, in_turn(ours, rounds, ask), clock)
 
@@ -201,7 +226,7 @@ def opening(size: int, folders: dict, found: dict, quick: bool, cores: list[int]
     results: dict[str, list] = {name: [] for name in folders}
     for number in range(1 if quick else 3):
         order = list(folders)
-        for name in order[number % len(order):] + order[: number % len(order)]:
+        for name in order[number % len(order) :] + order[: number % len(order)]:
             side = start(name, "natural", cores[:1], lean=True)
             try:
                 side.ask("model")
@@ -212,16 +237,22 @@ def opening(size: int, folders: dict, found: dict, quick: bool, cores: list[int]
                 answered = time.perf_counter()
                 side.ask("search", **{"from": 20}, count=20, k=K)
                 after = side.ask("memory")
-                results[name].append((answered - ready, answered - side.began, after["rss"], after["rss"] - before["rss"]))
+                results[name].append(
+                    (answered - ready, answered - side.began, after["rss"], after["rss"] - before["rss"])
+                )
             except Failed as failure:
                 say(str(failure))
             side.close()
     for name, values in results.items():
         if values:
             first, whole, rss, grown = (numbers.median(column) for column in zip(*values, strict=True))
-            found[name] |= {"first_answer_s": numbers.rounded(first), "start_to_answer_s": numbers.rounded(whole),
-                            "rss_mb": round(rss / 1e6), "rss_of_store_mb": round(grown / 1e6),
-                            "first_answer_by_round": [numbers.rounded(value[0]) for value in values]}
+            found[name] |= {
+                "first_answer_s": numbers.rounded(first),
+                "start_to_answer_s": numbers.rounded(whole),
+                "rss_mb": round(rss / 1e6),
+                "rss_of_store_mb": round(grown / 1e6),
+                "first_answer_by_round": [numbers.rounded(value[0]) for value in values],
+            }
 
 
 def killing(names: list[str], found: dict, kills: int, cores: list[int]) -> None:
@@ -237,7 +268,9 @@ def killing(names: list[str], found: dict, kills: int, cores: list[int]) -> None
                 side.ask("model")
                 side.ask("open", folder=str(folder))
                 if number:
-                    missing = [side.ask("missing", **{"from": first}, count=count)["missing"] for first, count in acknowledged]
+                    missing = [
+                        side.ask("missing", **{"from": first}, count=count)["missing"] for first, count in acknowledged
+                    ]
                     lost = max(lost, sum(missing))
                 if number == kills:
                     break
@@ -255,7 +288,12 @@ def killing(names: list[str], found: dict, kills: int, cores: list[int]) -> None
                     break
             finally:
                 side.kill()
-        found[name]["killed"] = {"kills": number, "acknowledged": sum(count for _, count in acknowledged), "lost": lost, "opened_again": refused == 0}
+        found[name]["killed"] = {
+            "kills": number,
+            "acknowledged": sum(count for _, count in acknowledged),
+            "lost": lost,
+            "opened_again": refused == 0,
+        }
         say(f"kill -9: {name}: {found[name]['killed']}")
 
 
@@ -273,8 +311,18 @@ def compared(sizes: dict) -> list[dict]:
                         ratio = numbers.ratios(found[ours][by_round], found[best][by_round])
                     else:
                         ratio = {"median": numbers.rounded(found[ours][measure] / theirs[best])}
-                    lines.append({"size": int(size), "ours": ours, "measure": measure, "best_peer": best, **ratio,
-                                  "each": {name: numbers.rounded(found[ours][measure] / value) for name, value in theirs.items()}})
+                    lines.append(
+                        {
+                            "size": int(size),
+                            "ours": ours,
+                            "measure": measure,
+                            "best_peer": best,
+                            **ratio,
+                            "each": {
+                                name: numbers.rounded(found[ours][measure] / value) for name, value in theirs.items()
+                            },
+                        }
+                    )
     return lines
 
 
@@ -295,8 +343,16 @@ def run(quick: bool, cores: list[int]) -> dict:
         for folder in folders.values():
             shutil.rmtree(folder)
         sizes[str(size)] = found
-    result = {"group": "engine", "quick": quick, "machine": note, "data": sentences.note(), "k": K,
-              "clock": "processor time for searching, the wall for adding and opening", "sizes": sizes, "ratios": compared(sizes)}
+    result = {
+        "group": "engine",
+        "quick": quick,
+        "machine": note,
+        "data": sentences.note(),
+        "k": K,
+        "clock": "processor time for searching, the wall for adding and opening",
+        "sizes": sizes,
+        "ratios": compared(sizes),
+    }
     write(places.results(quick) / "engine.json", result)
     return result
 
@@ -304,21 +360,87 @@ def run(quick: bool, cores: list[int]) -> dict:
 def shown(result: dict) -> str:
     """The tables of the result in Markdown."""
     parts = []
-    head = ["", "text in to hits out p50 / p99 ms", "store search p50 / p99 ms", "nearest found", "add with embedding, a second (many at once)", "durable add, vector known ms",
-            "open to first answer s", "with the process s", "RSS MB (of the store)", "bytes a memory", "kill -9"]
+    head = [
+        "",
+        "text in to hits out p50 / p99 ms",
+        "store search p50 / p99 ms",
+        "nearest found",
+        "add with embedding, a second (many at once)",
+        "durable add, vector known ms",
+        "open to first answer s",
+        "with the process s",
+        "RSS MB (of the store)",
+        "bytes a memory",
+        "kill -9",
+    ]
     for size, found in result["sizes"].items():
         rows = []
         for name, v in found.items():
-            pair = lambda a, b: None if a not in v else f"{numbers.shown(v[a])} / {numbers.shown(v[b])}"
             killed = v.get("killed")
-            state = None if killed is None else (f"{killed['lost']} of {killed['acknowledged']} lost" + ("" if killed["opened_again"] else ", then dead"))
-            rows.append([name, pair("text_p50_ms", "text_p99_ms"), pair("store_p50_ms", "store_p99_ms"), v.get("nearest_found"),
-                         None if "add_per_s" not in v else f"{numbers.shown(v['add_per_s'])} ({numbers.shown(v['bulk_add_per_s'])})", v.get("durable_add_ms"), v.get("first_answer_s"),
-                         v.get("start_to_answer_s"), None if "rss_mb" not in v else f"{v['rss_mb']:,} ({v['rss_of_store_mb']:,})", v.get("bytes_a_memory"), state])
+            state = (
+                None
+                if killed is None
+                else (
+                    f"{killed['lost']} of {killed['acknowledged']} lost"
+                    + ("" if killed["opened_again"] else ", then dead")
+                )
+            )
+            rows.append(
+                [
+                    name,
+                    pair(v, "text_p50_ms", "text_p99_ms"),
+                    pair(v, "store_p50_ms", "store_p99_ms"),
+                    v.get("nearest_found"),
+                    None
+                    if "add_per_s" not in v
+                    else f"{numbers.shown(v['add_per_s'])} ({numbers.shown(v['bulk_add_per_s'])})",
+                    v.get("durable_add_ms"),
+                    v.get("first_answer_s"),
+                    v.get("start_to_answer_s"),
+                    None if "rss_mb" not in v else f"{v['rss_mb']:,} ({v['rss_of_store_mb']:,})",
+                    v.get("bytes_a_memory"),
+                    state,
+                ]
+            )
         used = [i for i in range(len(head)) if i == 0 or any(row[i] is not None for row in rows)]
-        parts.append(f"**{int(size):,} memories**\n\n" + numbers.table([head[i] for i in used], [[row[i] for i in used] for row in rows]))
-        rows = [[name, v.get("context_p50_ms"), v.get("observe_p50_ms"), v.get("embed_p50_ms"), v.get("bare_insert_p50_ms")] for name, v in found.items() if name in OURS]
-        parts.append(numbers.table(["ours", "build_context p50 ms", "observe (two turns, durable) p50 ms", "embedding one text p50 ms", "bare SQLite insert p50 ms"], rows))
-    rows = [[f"{r['size']:,}", r["ours"], r["measure"], r["best_peer"], f"{r['median']:.3g}" + (f" ({r['low']:.3g} to {r['high']:.3g})" if "low" in r else "")] for r in result["ratios"]]
-    parts.append("**Ours over the best peer** (below 1: ours is less)\n\n" + numbers.table(["memories", "ours", "measure", "best peer", "ratio"], rows))
+        parts.append(
+            f"**{int(size):,} memories**\n\n"
+            + numbers.table([head[i] for i in used], [[row[i] for i in used] for row in rows])
+        )
+        rows = [
+            [name, v.get("context_p50_ms"), v.get("observe_p50_ms"), v.get("embed_p50_ms"), v.get("bare_insert_p50_ms")]
+            for name, v in found.items()
+            if name in OURS
+        ]
+        parts.append(
+            numbers.table(
+                [
+                    "ours",
+                    "build_context p50 ms",
+                    "observe (two turns, durable) p50 ms",
+                    "embedding one text p50 ms",
+                    "bare SQLite insert p50 ms",
+                ],
+                rows,
+            )
+        )
+    rows = [
+        [
+            f"{r['size']:,}",
+            r["ours"],
+            r["measure"],
+            r["best_peer"],
+            f"{r['median']:.3g}" + (f" ({r['low']:.3g} to {r['high']:.3g})" if "low" in r else ""),
+        ]
+        for r in result["ratios"]
+    ]
+    parts.append(
+        "**Ours over the best peer** (below 1: ours is less)\n\n"
+        + numbers.table(["memories", "ours", "measure", "best peer", "ratio"], rows)
+    )
     return "\n\n".join(parts)
+
+
+def pair(values: dict, one: str, other: str) -> str | None:
+    """Two figures in one cell."""
+    return f"{numbers.shown(values[one])} / {numbers.shown(values[other])}" if one in values else None

@@ -159,7 +159,9 @@ class Engine:
         self.add_vector(number, text, self.model.encode(text))
 
     def load_texts(self, start: int, texts: list[str]) -> None:
-        vectors = self.model.encode(texts) if GIVEN else self.model.encode(texts, batch_size=32, show_progress_bar=False)
+        vectors = (
+            self.model.encode(texts) if GIVEN else self.model.encode(texts, batch_size=32, show_progress_bar=False)
+        )
         self.load_vectors(start, texts, vectors)
 
     def search(self, text: str, k: int) -> list[str]:
@@ -201,7 +203,9 @@ class QdrantLocal(Engine):
 
         self.client = QdrantClient(path=str(self.folder))
         if not self.client.collection_exists("memories"):
-            self.client.create_collection("memories", vectors_config=models.VectorParams(size=DIMENSION, distance=models.Distance.COSINE))
+            self.client.create_collection(
+                "memories", vectors_config=models.VectorParams(size=DIMENSION, distance=models.Distance.COSINE)
+            )
 
     def point(self, number: int, text: str, vector: np.ndarray):
         from qdrant_client import models
@@ -217,7 +221,10 @@ class QdrantLocal(Engine):
             self.client.upsert("memories", [self.point(start + i, text, vectors[i]) for i, text in chunk])
 
     def search_vector(self, text: str, vector: np.ndarray, k: int) -> list[str]:
-        return [point.payload["text"] for point in self.client.query_points("memories", query=vector.tolist(), limit=k).points]
+        return [
+            point.payload["text"]
+            for point in self.client.query_points("memories", query=vector.tolist(), limit=k).points
+        ]
 
     def all(self) -> list[str]:
         return [point.payload["text"] for point in self.client.scroll("memories", limit=10**7)[0]]
@@ -243,8 +250,12 @@ class SqliteVec(Engine):
         self.db.execute("PRAGMA journal_mode = WAL")
         self.db.execute("PRAGMA synchronous = FULL")
         self.db.execute("CREATE TABLE IF NOT EXISTS memory(id INTEGER PRIMARY KEY, text TEXT)")
-        self.db.execute("CREATE VIRTUAL TABLE IF NOT EXISTS words USING fts5(text, content='memory', content_rowid='id')")
-        self.db.execute("CREATE VIRTUAL TABLE IF NOT EXISTS vectors USING vec0(vector float[384] distance_metric=cosine)")
+        self.db.execute(
+            "CREATE VIRTUAL TABLE IF NOT EXISTS words USING fts5(text, content='memory', content_rowid='id')"
+        )
+        self.db.execute(
+            "CREATE VIRTUAL TABLE IF NOT EXISTS vectors USING vec0(vector float[384] distance_metric=cosine)"
+        )
 
     def insert(self, number: int, text: str, vector: np.ndarray) -> None:
         self.db.execute("INSERT INTO memory VALUES (?, ?)", (number, text))
@@ -309,13 +320,23 @@ class Mem0(Engine):
     def open(self) -> None:
         from mem0 import Memory
 
-        store = {"path": str(self.folder / "qdrant"), "embedding_model_dims": DIMENSION, "on_disk": True, "collection_name": "memories"}
-        self.memory = Memory.from_config({
-            "vector_store": {"provider": "qdrant", "config": store},
-            "embedder": {"provider": "huggingface", "config": {"model": str(places.model()), "embedding_dims": DIMENSION}},
-            "llm": {"provider": "openai", "config": {"api_key": "none"}},
-            "history_db_path": str(self.folder / "history.db"),
-        })
+        store = {
+            "path": str(self.folder / "qdrant"),
+            "embedding_model_dims": DIMENSION,
+            "on_disk": True,
+            "collection_name": "memories",
+        }
+        self.memory = Memory.from_config(
+            {
+                "vector_store": {"provider": "qdrant", "config": store},
+                "embedder": {
+                    "provider": "huggingface",
+                    "config": {"model": str(places.model()), "embedding_dims": DIMENSION},
+                },
+                "llm": {"provider": "openai", "config": {"api_key": "none"}},
+                "history_db_path": str(self.folder / "history.db"),
+            }
+        )
 
     def add(self, number: int, text: str) -> None:
         self.memory.add(text, user_id="user", infer=False, metadata={"number": number})
@@ -328,10 +349,24 @@ class Mem0(Engine):
         now = datetime.datetime.now(datetime.UTC).isoformat()
         for at in range(0, len(texts), 1000):
             chunk = texts[at : at + 1000]
-            payloads = [{"user_id": "user", "data": text, "hash": "0", "created_at": now, "updated_at": now,
-                         "text_lemmatized": text.lower(), "role": "user", "number": start + at + i} for i, text in enumerate(chunk)]
-            self.memory.vector_store.insert(vectors=vectors[at : at + len(chunk)].tolist(), payloads=payloads,
-                                            ids=[str(uuid.uuid4()) for _ in chunk])
+            payloads = [
+                {
+                    "user_id": "user",
+                    "data": text,
+                    "hash": "0",
+                    "created_at": now,
+                    "updated_at": now,
+                    "text_lemmatized": text.lower(),
+                    "role": "user",
+                    "number": start + at + i,
+                }
+                for i, text in enumerate(chunk)
+            ]
+            self.memory.vector_store.insert(
+                vectors=vectors[at : at + len(chunk)].tolist(),
+                payloads=payloads,
+                ids=[str(uuid.uuid4()) for _ in chunk],
+            )
 
     def search(self, text: str, k: int) -> list[str]:
         return [found["memory"] for found in self.memory.search(text, filters={"user_id": "user"}, top_k=k)["results"]]
@@ -404,7 +439,9 @@ class LangchainFaiss(Langchain):
         self.store.add_texts(texts, ids=[str(start + i) for i in range(len(texts))])
 
     def load_vectors(self, start: int, texts: list[str], vectors: np.ndarray) -> None:
-        self.store.add_embeddings(list(zip(texts, vectors.tolist(), strict=True)), ids=[str(start + i) for i in range(len(texts))])
+        self.store.add_embeddings(
+            list(zip(texts, vectors.tolist(), strict=True)), ids=[str(start + i) for i in range(len(texts))]
+        )
 
     def search(self, text: str, k: int) -> list[str]:
         return [document.page_content for document in self.store.similarity_search(text, k=k)]
@@ -436,7 +473,9 @@ class LanggraphSqlite(Langchain):
         from langgraph.store.base import PutOp
 
         for at in range(0, len(texts), 1000):
-            self.store.batch([PutOp(("user",), str(start + at + i), {"text": text}) for i, text in enumerate(texts[at : at + 1000])])
+            self.store.batch(
+                [PutOp(("user",), str(start + at + i), {"text": text}) for i, text in enumerate(texts[at : at + 1000])]
+            )
 
     def load_vectors(self, start: int, texts: list[str], vectors: np.ndarray) -> None:
         self.load_texts(start, texts)
@@ -452,5 +491,11 @@ class LanggraphSqlite(Langchain):
 
 
 def make(side: str, data: Path) -> Engine:
-    return {"chroma": Chroma, "qdrant-local": QdrantLocal, "sqlite-vec+fts5": SqliteVec, "mem0": Mem0,
-            "langchain-faiss": LangchainFaiss, "langgraph-sqlite": LanggraphSqlite}[side](data)
+    return {
+        "chroma": Chroma,
+        "qdrant-local": QdrantLocal,
+        "sqlite-vec+fts5": SqliteVec,
+        "mem0": Mem0,
+        "langchain-faiss": LangchainFaiss,
+        "langgraph-sqlite": LanggraphSqlite,
+    }[side](data)

@@ -12,8 +12,20 @@ from pathlib import Path
 from . import places
 
 PYTHON_PEERS = (
-    "torch", "sentence-transformers", "onnxruntime", "tokenizers", "hnswlib", "faiss-cpu", "sqlite-vec", "chromadb",
-    "mem0ai", "langchain-community", "langgraph", "langgraph-checkpoint-sqlite", "qdrant-client", "numpy",
+    "torch",
+    "sentence-transformers",
+    "onnxruntime",
+    "tokenizers",
+    "hnswlib",
+    "faiss-cpu",
+    "sqlite-vec",
+    "chromadb",
+    "mem0ai",
+    "langchain-community",
+    "langgraph",
+    "langgraph-checkpoint-sqlite",
+    "qdrant-client",
+    "numpy",
 )
 RUST_PEERS = ("usearch", "hnsw_rs", "candle-transformers", "simsimd", "rusqlite")
 
@@ -45,10 +57,15 @@ def versions() -> dict[str, str]:
 
 def commit() -> str:
     """The commit of this project, with a mark when files differ from it."""
-    def git(*arguments: str) -> str:
-        return subprocess.run(["git", "-C", str(places.ROOT), *arguments], capture_output=True, text=True).stdout.strip()
 
-    return git("rev-parse", "--short=10", "HEAD") + ("+" if git("status", "--porcelain", "--untracked-files=no") else "")
+    def git(*arguments: str) -> str:
+        return subprocess.run(
+            ["git", "-C", str(places.ROOT), *arguments], capture_output=True, text=True
+        ).stdout.strip()
+
+    return git("rev-parse", "--short=10", "HEAD") + (
+        "+" if git("status", "--porcelain", "--untracked-files=no") else ""
+    )
 
 
 def note() -> dict:

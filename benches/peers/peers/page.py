@@ -2,7 +2,6 @@
 
 import importlib
 import json
-import re
 
 from . import charts, places
 
@@ -29,7 +28,8 @@ def draw() -> None:
     for group in GROUPS:
         begin, end = f"<!-- {group}: drawn by benches/peers/run -->", f"<!-- {group}: end -->"
         part = f"{begin}\n\n{drawn(group)}\n\n{end}"
-        page, found = re.subn(re.escape(begin) + r".*?" + re.escape(end), lambda _: part, page, flags=re.S)
-        if found != 1:
-            raise SystemExit(f"expected the markers of {group} once in {places.PAGE.name}, found them {found} times")
+        if page.count(begin) != 1 or page.count(end) != 1:
+            raise SystemExit(f"expected the markers of {group} once in {places.PAGE.name}")
+        before, rest = page.split(begin)
+        page = before + part + rest.split(end)[1]
     places.PAGE.write_text(page, encoding="utf-8")

@@ -67,7 +67,9 @@ def sentences_of(block: str) -> Iterator[str]:
     for paragraph in re.split(r"\n\s*\n", block):
         paragraph = re.sub(r"\[([^\]]*)\](\([^)]*\)|\[[^\]]*\])", r"\1", paragraph)
         paragraph = re.sub(r"[`*#|\[\]]", " ", paragraph)
-        for sentence in re.split(r"(?<=[.!?])\s+(?=[A-Z])|\n\s*[-*+]\s|\n(?=\s*(?:Returns|Args|Parameters|Note)\b)", paragraph):
+        for sentence in re.split(
+            r"(?<=[.!?])\s+(?=[A-Z])|\n\s*[-*+]\s|\n(?=\s*(?:Returns|Args|Parameters|Note)\b)", paragraph
+        ):
             sentence = " ".join(sentence.split()).strip("-> :")
             letters = sum(c.isalpha() or c == " " for c in sentence)
             if 5 <= len(sentence.split()) <= 45 and len(sentence) <= 300 and letters >= 0.85 * len(sentence):

@@ -12,17 +12,32 @@ from . import places
 
 # One thread each, nothing from outside, and no word to anybody's telemetry.
 QUIET = {
-    "HF_HUB_OFFLINE": "1", "TRANSFORMERS_OFFLINE": "1", "TRANSFORMERS_VERBOSITY": "error",
-    "TOKENIZERS_PARALLELISM": "false", "MEM0_TELEMETRY": "False", "ANONYMIZED_TELEMETRY": "False",
-    "OPENAI_API_KEY": "none", "LANGSMITH_TRACING": "false", "PYTHONWARNINGS": "ignore", "CUDA_VISIBLE_DEVICES": "",
+    "HF_HUB_OFFLINE": "1",
+    "TRANSFORMERS_OFFLINE": "1",
+    "TRANSFORMERS_VERBOSITY": "error",
+    "TOKENIZERS_PARALLELISM": "false",
+    "MEM0_TELEMETRY": "False",
+    "ANONYMIZED_TELEMETRY": "False",
+    "OPENAI_API_KEY": "none",
+    "LANGSMITH_TRACING": "false",
+    "PYTHONWARNINGS": "ignore",
+    "CUDA_VISIBLE_DEVICES": "",
     "PYTHONHASHSEED": "0",
 }
 
 
 def threads(count: int) -> dict[str, str]:
     """The environment that gives every library so many threads."""
-    names = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "RAYON_NUM_THREADS", "PEERS_THREADS",
-             "RAYON_RS_NUM_CPUS", "CANDLE_NUM_THREADS", "CHROMA_THREADS")
+    names = (
+        "OMP_NUM_THREADS",
+        "MKL_NUM_THREADS",
+        "OPENBLAS_NUM_THREADS",
+        "RAYON_NUM_THREADS",
+        "PEERS_THREADS",
+        "RAYON_RS_NUM_CPUS",
+        "CANDLE_NUM_THREADS",
+        "CHROMA_THREADS",
+    )
     return {name: str(count) for name in names}
 
 
@@ -33,8 +48,15 @@ class Failed(Exception):
 class Side:
     """A process that answers requests. It runs on the cores given and, idle, costs nothing."""
 
-    def __init__(self, group: str, name: str, command: list[str], cores: list[int], environment: dict[str, str] | None = None,
-                 program: str | None = None):
+    def __init__(
+        self,
+        group: str,
+        name: str,
+        command: list[str],
+        cores: list[int],
+        environment: dict[str, str] | None = None,
+        program: str | None = None,
+    ):
         self.name = name
         self.log = places.WORK / "logs" / f"{group}-{name}.log"
         self.log.parent.mkdir(parents=True, exist_ok=True)
@@ -44,8 +66,15 @@ class Side:
             full = [*pinned, str(places.driver()), group, program or name, str(places.DATA)]
         else:
             full = [*pinned, sys.executable, "-m", "peers.worker", group, program or name, str(places.DATA)]
-        self.process = subprocess.Popen(full, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self.log.open("w"),
-                                        cwd=places.HERE, env=env, text=True)
+        self.process = subprocess.Popen(
+            full,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=self.log.open("w"),
+            cwd=places.HERE,
+            env=env,
+            text=True,
+        )
 
     def ask(self, op: str, **fields):
         """Sends a request and waits for its answer."""

@@ -28,7 +28,11 @@ def make() -> dict:
     found = sentences.read()[:40_000]
     lengths = [len(encoding.ids) for encoding in tokenizer.encode_batch(found)]
     middle = [text for text, pieces in zip(found, lengths, strict=True) if 27 <= pieces <= 62]
-    sets = {QUERIES: [text for text, pieces in zip(found, lengths, strict=True) if pieces == 12][:400], SHORT: [], LONG: []}
+    sets = {
+        QUERIES: [text for text, pieces in zip(found, lengths, strict=True) if pieces == 12][:400],
+        SHORT: [],
+        LONG: [],
+    }
     # Two sentences now and then, so that the mean is 40.
     pool = iter(found)
     while len(sets[SHORT]) < 1_000:

@@ -57,7 +57,13 @@ class Index:
         with Timer() as first:
             found = self.search(query, 10, 64)
         anonymous = max(0, memory()["anonymous"] - before["anonymous"])
-        return {"took": opening.took(), "first": first.took(), "anonymous": anonymous, "found": len(found[0]), "sum": total}
+        return {
+            "took": opening.took(),
+            "first": first.took(),
+            "anonymous": anonymous,
+            "found": len(found[0]),
+            "sum": total,
+        }
 
     def do_search(self, count: int, k: int, ef: int, **fields) -> dict:
         queries = np.array(self.rows[fields["from"] : fields["from"] + count])

@@ -73,7 +73,11 @@ def curve(side: Side, truth: Truth, quick: bool) -> list[dict]:
     count = 100 if quick else 300
     for width in WIDTHS:
         answer = side.ask("search", **{"from": TUNE}, count=count, k=K, ef=width)
-        point = {"ef": width, "recall": round(truth.recall(TUNE, answer["ids"]), 4), "us": numbers.rounded(sum(answer["took"]["cpu"]) / len(answer["took"]["cpu"]))}
+        point = {
+            "ef": width,
+            "recall": round(truth.recall(TUNE, answer["ids"]), 4),
+            "us": numbers.rounded(sum(answer["took"]["cpu"]) / len(answer["took"]["cpu"])),
+        }
         points.append(point)
         if point["recall"] >= 0.9985 or (len(points) > 3 and point["recall"] - points[-4]["recall"] < 0.0005):
             break
@@ -112,8 +116,16 @@ def size_of(size: int, rows: np.ndarray, quick: bool, cores: list[int]) -> dict:
             say(str(failure))
             continue
         sides[name] = side
-        found[name] = {"build_s": numbers.rounded(built["took"]["wall"]), "build_cpu_s": numbers.rounded(built["took"]["cpu"]), "disk_bytes": round(built["bytes"] / size),
-                       "open_ms": [], "memory_bytes": round(opened["anonymous"] / size), "runs": [], "recalls": [], "ef": None}
+        found[name] = {
+            "build_s": numbers.rounded(built["took"]["wall"]),
+            "build_cpu_s": numbers.rounded(built["took"]["cpu"]),
+            "disk_bytes": round(built["bytes"] / size),
+            "open_ms": [],
+            "memory_bytes": round(opened["anonymous"] / size),
+            "runs": [],
+            "recalls": [],
+            "ef": None,
+        }
         if name in GRAPHS:
             points = curve(side, truth, quick)
             found[name] |= {"curve": points, "ef": narrowest(side, truth, points, quick)}
@@ -123,7 +135,7 @@ def size_of(size: int, rows: np.ndarray, quick: bool, cores: list[int]) -> dict:
     count = 5 if quick else 9
     for number in range(count):
         order = list(sides)
-        for name in order[number % len(order):] + order[: number % len(order)]:
+        for name in order[number % len(order) :] + order[: number % len(order)]:
             asked = 20 if name in ("f32-scan", "sqlite-vec") else 100
             asked = 3 if name == "sqlite-vec" and size > 10_000 else asked
             start = MEASURE + number * 100
@@ -141,9 +153,17 @@ def size_of(size: int, rows: np.ndarray, quick: bool, cores: list[int]) -> dict:
     for name, side in sides.items():
         inserted = side.ask("insert", **{"from": INSERT}, count=50 if quick else 200)
         folder = places.STORES / "vectors" / f"{name}-{size}"
-        durable = side.ask("durable", **{"from": INSERT + 1_000}, count=20 if name in ("ours", "sqlite-vec", "chroma") else 2, folder=str(folder))
-        found[name] |= {"insert_us": numbers.rounded(numbers.median(inserted["took"]["wall"])), "visible": inserted["visible"] / (50 if quick else 200),
-                        "durable_insert_us": numbers.rounded(numbers.median(durable["took"]["wall"]))}
+        durable = side.ask(
+            "durable",
+            **{"from": INSERT + 1_000},
+            count=20 if name in ("ours", "sqlite-vec", "chroma") else 2,
+            folder=str(folder),
+        )
+        found[name] |= {
+            "insert_us": numbers.rounded(numbers.median(inserted["took"]["wall"])),
+            "visible": inserted["visible"] / (50 if quick else 200),
+            "durable_insert_us": numbers.rounded(numbers.median(durable["took"]["wall"])),
+        }
         side.close()
         places.fresh(folder)
     return {name: finished(values) for name, values in found.items()}
@@ -172,9 +192,13 @@ def compared(sizes: dict) -> list[dict]:
                 continue
             # Of what is asked twenty at a time only the mean is known.
             measure = "p50" if theirs["each"] == 1 else "mean"
-            line = {"size": int(size), "peer": peer, "measure": measure,
-                    "search": numbers.ratios(ours[f"{measure}_us_by_round"], theirs[f"{measure}_us_by_round"]),
-                    "reached": theirs["recall"] >= RECALL - 0.005}
+            line = {
+                "size": int(size),
+                "peer": peer,
+                "measure": measure,
+                "search": numbers.ratios(ours[f"{measure}_us_by_round"], theirs[f"{measure}_us_by_round"]),
+                "reached": theirs["recall"] >= RECALL - 0.005,
+            }
             for measure in ("memory_bytes", "open_ms", "insert_us", "durable_insert_us", "build_cpu_s"):
                 line[measure] = numbers.rounded(ours[measure] / theirs[measure]) if theirs[measure] else None
             lines.append(line)
@@ -186,9 +210,19 @@ def run(quick: bool, cores: list[int]) -> dict:
     note = machine.note()
     rows = vectors(cores)
     sizes = {str(size): size_of(size, rows, quick, cores) for size in (SIZES[:2] if quick else SIZES)}
-    result = {"group": "vectors", "quick": quick, "machine": note, "data": sentences.note(), "k": K, "recall": RECALL,
-              "graph": {"m": 16, "ef_construction": 200}, "clock": "processor time", "build_threads": len(cores),
-              "sizes": sizes, "ratios": compared(sizes)}
+    result = {
+        "group": "vectors",
+        "quick": quick,
+        "machine": note,
+        "data": sentences.note(),
+        "k": K,
+        "recall": RECALL,
+        "graph": {"m": 16, "ef_construction": 200},
+        "clock": "processor time",
+        "build_threads": len(cores),
+        "sizes": sizes,
+        "ratios": compared(sizes),
+    }
     write(places.results(quick) / "vectors.json", result)
     return result
 
@@ -196,13 +230,53 @@ def run(quick: bool, cores: list[int]) -> dict:
 def shown(result: dict) -> str:
     """The tables of the result in Markdown."""
     parts = []
-    head = ["", "recall@10", "ef", "p50 µs", "mean µs", "memory, bytes a vector", "open to first answer ms", "insert µs", "durable insert µs", "build s", "build core s"]
+    head = [
+        "",
+        "recall@10",
+        "ef",
+        "p50 µs",
+        "mean µs",
+        "memory, bytes a vector",
+        "open to first answer ms",
+        "insert µs",
+        "durable insert µs",
+        "build s",
+        "build core s",
+    ]
     for size, found in result["sizes"].items():
-        rows = [[name, f"{v['recall']:.4f}", v["ef"], v["p50_us"] if v["each"] == 1 else None, v["mean_us"], v["memory_bytes"], v["open_ms"], v["insert_us"], v["durable_insert_us"], v["build_s"], v["build_cpu_s"]] for name, v in found.items()]
+        rows = [
+            [
+                name,
+                f"{v['recall']:.4f}",
+                v["ef"],
+                v["p50_us"] if v["each"] == 1 else None,
+                v["mean_us"],
+                v["memory_bytes"],
+                v["open_ms"],
+                v["insert_us"],
+                v["durable_insert_us"],
+                v["build_s"],
+                v["build_cpu_s"],
+            ]
+            for name, v in found.items()
+        ]
         parts.append(f"**{int(size):,} vectors**\n\n" + numbers.table(head, rows))
     rows = []
     for r in result["ratios"]:
         spread = f" ({r['search']['low']:.3g} to {r['search']['high']:.3g}; {r['measure']})"
-        rows.append([f"{r['size']:,}", r["peer"] + ("" if r["reached"] else " (below the recall)"), f"{r['search']['median']:.3g}{spread}", r["memory_bytes"], r["open_ms"], r["insert_us"], r["durable_insert_us"]])
-    parts.append("**Ours over the peer** (below 1: ours is less)\n\n" + numbers.table(["vectors", "peer", "search", "memory", "open", "insert", "durable insert"], rows))
+        rows.append(
+            [
+                f"{r['size']:,}",
+                r["peer"] + ("" if r["reached"] else " (below the recall)"),
+                f"{r['search']['median']:.3g}{spread}",
+                r["memory_bytes"],
+                r["open_ms"],
+                r["insert_us"],
+                r["durable_insert_us"],
+            ]
+        )
+    parts.append(
+        "**Ours over the peer** (below 1: ours is less)\n\n"
+        + numbers.table(["vectors", "peer", "search", "memory", "open", "insert", "durable insert"], rows)
+    )
     return "\n\n".join(parts)

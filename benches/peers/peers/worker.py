@@ -1,6 +1,6 @@
 """A side that is Python: answers requests, a line of JSON each, as the program mnemon-peers does for the others.
 
-    python -m peers.worker GROUP SIDE DATA
+python -m peers.worker GROUP SIDE DATA
 """
 
 import json
