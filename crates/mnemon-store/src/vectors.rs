@@ -208,8 +208,7 @@ impl WriteTx<'_> {
     /// [`StoreError::Invalid`] when it has another dimension than the model, and when the file cannot be written.
     pub fn put_vector(&self, model: ModelRow, passage: PassageId, vector: &[f32]) -> Result<bool, StoreError> {
         check_dimension(model, vector)?;
-        self.drop_parts(Table::Vector, model.id, passage)?;
-        self.write_parts(Table::Vector, model.id, passage, &to_bytes(vector))
+        self.replace_parts(Table::Vector, model.id, passage, &to_bytes(vector))
     }
 
     /// Stores the vector of a passage that was stored in this transaction and has none of this model yet.
@@ -218,7 +217,7 @@ impl WriteTx<'_> {
     /// As [`WriteTx::put_vector`].
     pub fn put_first_vector(&self, model: ModelRow, passage: PassageId, vector: &[f32]) -> Result<(), StoreError> {
         check_dimension(model, vector)?;
-        self.write_parts(Table::Vector, model.id, passage, &to_bytes(vector)).map(|_| ())
+        self.write_parts(Table::Vector, model.id, passage, &to_bytes(vector))
     }
 
     /// Stores the vectors of the pieces of a passage, in the caller's own code, in place of those that may be there. False
@@ -227,8 +226,7 @@ impl WriteTx<'_> {
     /// # Errors
     /// When the file cannot be written.
     pub fn put_token_vectors(&self, model: ModelRow, passage: PassageId, bytes: &[u8]) -> Result<bool, StoreError> {
-        self.drop_parts(Table::TokenVector, model.id, passage)?;
-        self.write_parts(Table::TokenVector, model.id, passage, bytes)
+        self.replace_parts(Table::TokenVector, model.id, passage, bytes)
     }
 
     /// Stores the vectors of the pieces of a passage that was stored in this transaction and has none of this model yet.
@@ -236,7 +234,7 @@ impl WriteTx<'_> {
     /// # Errors
     /// When the file cannot be written.
     pub fn put_first_token_vectors(&self, model: ModelRow, passage: PassageId, bytes: &[u8]) -> Result<(), StoreError> {
-        self.write_parts(Table::TokenVector, model.id, passage, bytes).map(|_| ())
+        self.write_parts(Table::TokenVector, model.id, passage, bytes)
     }
 
     /// The vectors of a passage as they are stored, each with its model.
@@ -253,33 +251,39 @@ impl WriteTx<'_> {
         Ok(vectors)
     }
 
-    fn drop_parts(&self, table: Table, model: i64, passage: PassageId) -> Result<(), StoreError> {
-        let first = key(model, passage);
-        self.conn
-            .prepare_cached(&format!("DELETE FROM {table} WHERE id BETWEEN ?1 AND ?2"))?
-            .execute([first, first | MAX_PART])?;
-        Ok(())
+    /// False when the passage is not there (any more).
+    fn replace_parts(&self, table: Table, model: i64, passage: PassageId, data: &[u8]) -> Result<bool, StoreError> {
+        let is_there = self.conn.prepare_cached("SELECT 1 FROM passage WHERE id = ?1")?.exists([passage])?;
+        if is_there {
+            let first = key(model, passage);
+            self.conn
+                .prepare_cached(&format!("DELETE FROM {table} WHERE id BETWEEN ?1 AND ?2"))?
+                .execute([first, first | MAX_PART])?;
+            self.write_parts(table, model, passage, data)?;
+        }
+        Ok(is_there)
     }
 
-    /// False when the passage is not there (any more), or its number is none that a file ever reaches.
+    /// Of a passage that is there and has nothing stored.
     pub(crate) fn write_parts(
         &self,
         table: Table,
         model: i64,
         passage: PassageId,
         data: &[u8],
-    ) -> Result<bool, StoreError> {
-        let mut insert = self
-            .conn
-            .prepare_cached(&format!("INSERT INTO {table} (id, data) SELECT ?1, ?2 FROM passage WHERE id = ?3"))?;
-        let first = key(model, passage);
-        if !(1..=MAX_PASSAGE).contains(&passage) || insert.execute(params![first, parts(data).next(), passage])? == 0 {
-            return Ok(false);
+    ) -> Result<(), StoreError> {
+        if !(1..=MAX_PASSAGE).contains(&passage) {
+            return Err(StoreError::Invalid {
+                field: "passage",
+                expected: "a number of at most 43 bits",
+                got: passage.to_string(),
+            });
         }
-        for (id, part) in (first + 1..).zip(parts(data).skip(1)) {
-            insert.execute(params![id, part, passage])?;
+        let mut insert = self.conn.prepare_cached(&format!("INSERT INTO {table} (id, data) VALUES (?1, ?2)"))?;
+        for (id, part) in (key(model, passage)..).zip(parts(data)) {
+            insert.execute(params![id, part])?;
         }
-        Ok(true)
+        Ok(())
     }
 }
 
