@@ -103,7 +103,7 @@ impl VectorIndex {
     /// direction is kept. Takes about a microsecond; now and then it moves all rows, to take out dead ones.
     ///
     /// # Errors
-    /// When the vector has another dimension, a value that is not finite or no direction, or when there are 2^32 - 1
+    /// When the vector has another dimension, a value that is not finite or no direction, or when there are 2^31
     /// slots. What was stored for `id` before then stays.
     pub fn insert(&mut self, id: i64, partition: u32, vector: &[f32]) -> Result<(), IndexError> {
         let vector = Quantised::new(self.dimension, vector)?;

@@ -17,8 +17,8 @@ const COMPACT_FROM: usize = 1024;
 /// Where at least one slot in this many qualifies, scanning all in the order of memory is faster than picking them.
 const PICK_SHARE: usize = 2;
 
-/// Slots are `u32`, and so is the end of a range of them; the largest number is kept free.
-pub(crate) const MAX_SLOTS: usize = u32::MAX as usize - 1;
+/// Slots are `u32` of which the highest bit is kept free.
+pub(crate) const MAX_SLOTS: usize = 1 << 31;
 
 /// The vectors, slot by slot. A slot never changes its vector: what is replaced or removed leaves a dead slot behind,
 /// until [`Rows::compact`] or another base gives slots new numbers.

@@ -22,9 +22,12 @@ pub(crate) struct Pool {
 #[derive(Debug, Clone, Copy)]
 struct Entry {
     similarity: f32,
+    /// The name of the node, with the highest bit set once it has been asked.
     node: u32,
-    asked: bool,
 }
+
+/// Nodes are slots, and of these there are fewer.
+const ASKED: u32 = 1 << 31;
 
 thread_local! {
     static SPARE: Cell<Option<Box<Pool>>> = const { Cell::new(None) };
@@ -42,7 +45,7 @@ impl Pool {
 
     /// The nodes found, the best first.
     pub(crate) fn found(&self) -> impl ExactSizeIterator<Item = (f32, u32)> {
-        self.best.iter().map(|entry| (entry.similarity, entry.node))
+        self.best.iter().map(|entry| (entry.similarity, entry.node & !ASKED))
     }
 
     pub(super) fn begin(&mut self, nodes: usize, ef: usize) {
@@ -57,8 +60,10 @@ impl Pool {
         loop {
             let entry = self.best.get_mut(self.at)?;
             self.at += 1;
-            if !std::mem::replace(&mut entry.asked, true) {
-                return Some(entry.node);
+            if entry.node & ASKED == 0 {
+                let node = entry.node;
+                entry.node |= ASKED;
+                return Some(node);
             }
         }
     }
@@ -74,7 +79,7 @@ impl Pool {
         if full {
             self.best.pop();
         }
-        self.best.insert(place, Entry { similarity, node, asked: false });
+        self.best.insert(place, Entry { similarity, node });
         self.at = self.at.min(place);
         true
     }
