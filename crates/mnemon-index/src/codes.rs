@@ -49,10 +49,13 @@ pub(crate) fn check_vector(dimension: usize, vector: &[f32]) -> Result<f32, Inde
     if vector.len() != dimension {
         return Err(IndexError::Dimension { expected: dimension, got: vector.len() });
     }
-    if let Some((position, &value)) = vector.iter().enumerate().find(|(_, x)| !x.is_finite()) {
+    // The bits of a number without its sign are ordered as magnitudes are, with what is not finite above all others; and
+    // the maximum of integers is taken of many at once.
+    let largest = vector.iter().fold(0, |largest, x| largest.max(x.abs().to_bits().cast_signed()));
+    let largest = f32::from_bits(largest.cast_unsigned());
+    if let Some((position, &value)) = vector.iter().enumerate().find(|(_, x)| !largest.is_finite() && !x.is_finite()) {
         return Err(IndexError::NotFinite { position, value });
     }
-    let largest = vector.iter().fold(0f32, |largest, x| largest.max(x.abs()));
     if largest == 0.0 { Err(IndexError::Zero { dimension }) } else { Ok(largest) }
 }
 

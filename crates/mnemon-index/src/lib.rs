@@ -35,8 +35,7 @@
 //!
 //! // Saved, and read again: checked, and as fast as a copy.
 //! let saved: Vec<Vec<u8>> = index.to_parts().collect();
-//! let index = VectorIndex::from_parts(&saved)?;
-//! assert_eq!(index.search(&search)?, candidates);
+//! assert_eq!(VectorIndex::from_parts(&saved)?.search(&search)?, index.search(&search)?);
 //! # Ok::<(), mnemon_index::IndexError>(())
 //! ```
 

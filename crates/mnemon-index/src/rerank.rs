@@ -14,8 +14,8 @@ pub fn oversample(k: usize) -> usize {
     k.saturating_add(4).saturating_add(k / 10)
 }
 
-/// Orders candidates by the cosine of their stored vectors and the query, computed in f32 and summed in f64, and keeps
-/// the best `k`: the most similar first, equal ones by id.
+/// Orders candidates by the cosine of their stored vectors and the query, computed in f32, in f64 for extreme lengths, and
+/// keeps the best `k`: the most similar first, equal ones by id.
 ///
 /// `rows` are ids and vectors as the store has them, of any length but zero, in any order.
 ///
@@ -27,12 +27,19 @@ pub fn rerank<V: AsRef<[f32]>>(
     rows: impl IntoIterator<Item = (i64, V)>,
 ) -> Result<Vec<Candidate>, IndexError> {
     check_vector(query.len(), query)?;
-    let own = dot(query, query).sqrt();
+    let square = dot(query, query);
+    let (own, safe) = (square.sqrt(), SAFE.contains(&(square as f32)));
     let mut ranked = Vec::new();
     for (id, vector) in rows {
         let vector = vector.as_ref();
-        check_vector(query.len(), vector).map_err(|source| IndexError::Fetched { id, source: Box::new(source) })?;
-        let cosine = dot(query, vector) / (own * dot(vector, vector).sqrt());
+        let cosine = match safe.then(|| usual(query, vector)).flatten() {
+            Some((product, square)) => product / (own * square.sqrt()),
+            None => {
+                check_vector(query.len(), vector)
+                    .map_err(|source| IndexError::Fetched { id, source: Box::new(source) })?;
+                dot(query, vector) / (own * dot(vector, vector).sqrt())
+            }
+        };
         ranked.push(Candidate { id, similarity: cosine.clamp(-1.0, 1.0) as f32 });
     }
     ranked.sort_by(Candidate::rank);
@@ -40,9 +47,34 @@ pub fn rerank<V: AsRef<[f32]>>(
     Ok(ranked)
 }
 
+const LANES: usize = 16;
+
+/// f32 does for vectors whose squares are in this range.
+const SAFE: std::ops::Range<f32> = 1e-12..1e12;
+
+/// The inner product of the query, whose square is safe, and a vector, and that of the vector with itself, summed in f32
+/// lanes and then in f64. `None` where the vector is none that can be compared, or so long or short that f32 does not do.
+fn usual(query: &[f32], vector: &[f32]) -> Option<(f64, f64)> {
+    let ((a, a_rest), (b, b_rest)) = (query.as_chunks::<LANES>(), vector.as_chunks::<LANES>());
+    let (mut products, mut squares) = ([0f32; LANES], [0f32; LANES]);
+    for (a, b) in a.iter().zip(b) {
+        for i in 0..LANES {
+            products[i] += a[i] * b[i];
+            squares[i] += b[i] * b[i];
+        }
+    }
+    for (i, (a, b)) in a_rest.iter().zip(b_rest).enumerate() {
+        products[i] += a * b;
+        squares[i] += b * b;
+    }
+    let sum = |lanes: [f32; LANES]| lanes.into_iter().map(f64::from).sum::<f64>();
+    // A sum of squares that is finite and above zero is that of finite values which are not all zero.
+    let square = sum(squares);
+    (query.len() == vector.len() && SAFE.contains(&(square as f32))).then(|| (sum(products), square))
+}
+
 /// The inner product in f64, in which no product or sum of f32 values overflows or vanishes.
 fn dot(a: &[f32], b: &[f32]) -> f64 {
-    const LANES: usize = 8;
     let mut sums = [0f64; LANES];
     for (a, b) in a.chunks(LANES).zip(b.chunks(LANES)) {
         for ((sum, a), b) in sums.iter_mut().zip(a).zip(b) {
@@ -54,6 +86,8 @@ fn dot(a: &[f32], b: &[f32]) -> f64 {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     #[test]
@@ -66,6 +100,20 @@ mod tests {
         assert_eq!(ranked[3].similarity, 0.0);
         assert_eq!(rerank(&[1.0, 0.0], 0, rows).unwrap(), []);
         assert_eq!(rerank(&[f32::MAX, f32::MAX], 1, [(1, [f32::MAX, f32::MAX])]).unwrap()[0].similarity, 1.0);
+    }
+
+    proptest! {
+        #[test]
+        fn the_usual_way_is_the_exact_one(
+            a in proptest::collection::vec(-1.0f32..1.0, 1..80), b in proptest::collection::vec(-1.0f32..1.0, 80),
+            scale in prop_oneof![Just(1.0f32), Just(1e30), Just(1e-30), Just(3e-4)],
+        ) {
+            let b: Vec<f32> = b[..a.len()].iter().map(|x| x * scale).collect();
+            prop_assume!(check_vector(a.len(), &a).is_ok() && check_vector(b.len(), &b).is_ok());
+            let ranked = rerank(&a, 1, [(1, &b)]).unwrap();
+            let exact = dot(&a, &b) / (dot(&a, &a) * dot(&b, &b)).sqrt();
+            prop_assert!((f64::from(ranked[0].similarity) - exact).abs() < 1e-6);
+        }
     }
 
     #[test]
