@@ -7,7 +7,8 @@ use std::hint::black_box;
 use criterion::{BatchSize, BenchmarkId, Criterion, Throughput};
 use mnemon_bench::made::{SESSION, Talk};
 use mnemon_core::{Kind, NewMemory, Placement, Scope, Timestamp};
-use mnemon_store::{Durability, NewSession, RowId, Snapshot, Store, StoreError, StoreOptions, TextQuery};
+use mnemon_recall::terms;
+use mnemon_store::{Durability, NewPassage, NewSession, RowId, Snapshot, Store, StoreError, StoreOptions, TextQuery};
 
 const NOTES: usize = 10_000;
 /// Rows that are read, hits that are looked for.
@@ -22,7 +23,17 @@ fn notes(count: usize) -> Vec<NewMemory> {
 }
 
 fn add(store: &Store, scope: &Scope, notes: &[NewMemory]) -> Result<Vec<RowId>, StoreError> {
-    store.write(|tx| notes.iter().map(|note| Ok(tx.add_memory(scope, note, Timestamp::UNIX_EPOCH)?.row)).collect())
+    store.write(|tx| {
+        let add = |note: &NewMemory| {
+            let added = tx.add_memory(scope, note, Timestamp::UNIX_EPOCH)?;
+            let terms: Vec<u32> = terms(&note.text).collect();
+            let (end, words) = (note.text.len(), terms.len() as u32);
+            let passage = NewPassage { start: 0, end, words, cues: 0, terms: &terms, is_longer: false, content: 0 };
+            tx.put_first_passages(&added, 1, &[passage])?;
+            Ok(added.row)
+        };
+        notes.iter().map(add).collect()
+    })
 }
 
 fn writes(criterion: &mut Criterion, scope: &Scope) -> Result<(), Box<dyn Error>> {
@@ -90,7 +101,9 @@ fn reads(criterion: &mut Criterion, scope: &Scope) -> Result<(), Box<dyn Error>>
     run("words_of_question", &|snapshot, text| {
         Ok(snapshot.text_search(&TextQuery { text, scope, limit: ROWS })?.len())
     });
-    run("log_of_100_changes", &|snapshot, _| Ok(snapshot.changes_since(scope, before)?.map_or(0, |changes| changes.len())));
+    run("log_of_100_changes", &|snapshot, _| {
+        Ok(snapshot.changes_since(scope, before)?.map_or(0, |changes| changes.len()))
+    });
     group.finish();
     Ok(())
 }

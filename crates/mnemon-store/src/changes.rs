@@ -2,7 +2,7 @@
 
 use rusqlite::{OptionalExtension, params};
 
-use crate::{PassageId, ScopeRow, Snapshot, StoreError};
+use crate::{PassageId, ScopeRow, Snapshot, StoreError, WriteTx};
 
 /// The end of the change log in one snapshot. Two equal heads of one file mean that nothing changed between.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -26,6 +26,24 @@ pub enum ChangeOp {
     VectorDropped,
 }
 
+impl ChangeOp {
+    const ALL: [Self; 4] = [Self::PassageStored, Self::PassageDropped, Self::VectorStored, Self::VectorDropped];
+
+    /// The number that stands in the file.
+    fn code(self) -> i64 {
+        match self {
+            Self::VectorStored => 4,
+            Self::VectorDropped => 5,
+            Self::PassageStored => 6,
+            Self::PassageDropped => 7,
+        }
+    }
+
+    fn from_code(code: i64) -> Option<Self> {
+        Self::ALL.into_iter().find(|op| op.code() == code)
+    }
+}
+
 /// One entry of the change log.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Change {
@@ -37,6 +55,27 @@ pub struct Change {
     pub passage: PassageId,
     /// Of which model, for vectors: compare with [`ModelRow::is`](crate::ModelRow::is).
     pub model_id: Option<i64>,
+}
+
+impl WriteTx<'_> {
+    /// Logs that a passage was stored. What is dropped is logged by triggers, because rows go with others.
+    pub(crate) fn log_passage(&self, passage: PassageId, scope: i64) -> Result<(), StoreError> {
+        self.conn
+            .prepare_cached("INSERT INTO change (op, passage_id, scope_id, nonce) VALUES (?1, ?2, ?3, random())")?
+            .execute(params![ChangeOp::PassageStored.code(), passage, scope])?;
+        Ok(())
+    }
+
+    /// Logs that a vector was stored for a passage.
+    pub(crate) fn log_vector(&self, passage: PassageId, model: i64) -> Result<(), StoreError> {
+        self.conn
+            .prepare_cached(
+                "INSERT INTO change (op, passage_id, scope_id, model_id, nonce)
+                 SELECT ?1, id, scope_id, ?3, random() FROM passage WHERE id = ?2",
+            )?
+            .execute(params![ChangeOp::VectorStored.code(), passage, model])?;
+        Ok(())
+    }
 }
 
 impl Snapshot<'_> {
@@ -69,8 +108,7 @@ impl Snapshot<'_> {
                 return Ok(None);
             }
         } else {
-            // AUTOINCREMENT counts from 1, and a file's first change is never taken out of its log, so a log that begins
-            // later was cut.
+            // A log begins with 1, so one that begins later was cut.
             let first: Option<i64> =
                 self.conn.prepare_cached("SELECT min(seq) FROM change")?.query_row([], |row| row.get(0))?;
             if first.is_some_and(|first| first > 1) {
@@ -84,20 +122,12 @@ impl Snapshot<'_> {
         let mut changes = Vec::new();
         while let Some(row) = rows.next()? {
             let (seq, op): (i64, i64) = (row.get(0)?, row.get(1)?);
-            let op = match op {
-                4 => ChangeOp::VectorStored,
-                5 => ChangeOp::VectorDropped,
-                6 => ChangeOp::PassageStored,
-                7 => ChangeOp::PassageDropped,
-                other => {
-                    return Err(StoreError::BadRow {
-                        table: "change",
-                        row: seq,
-                        expected: "an operation from 4 to 7",
-                        got: other.to_string(),
-                    });
-                }
-            };
+            let op = ChangeOp::from_code(op).ok_or_else(|| StoreError::BadRow {
+                table: "change",
+                row: seq,
+                expected: "an operation from 4 to 7",
+                got: op.to_string(),
+            })?;
             changes.push(Change { seq, op, passage: row.get(2)?, model_id: row.get(3)? });
         }
         Ok(Some(changes))

@@ -310,7 +310,9 @@ impl WriteTx<'_> {
                 scoped(owner.scope, passage.content),
                 terms,
             ])?;
-            ids.push(self.conn.last_insert_rowid());
+            let id = self.conn.last_insert_rowid();
+            self.log_passage(id, owner.scope)?;
+            ids.push(id);
         }
         if passages.iter().any(|passage| passage.is_longer) {
             self.conn

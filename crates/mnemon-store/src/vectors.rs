@@ -283,7 +283,10 @@ impl WriteTx<'_> {
         for (id, part) in (key(model, passage)..).zip(parts(data)) {
             insert.execute(params![id, part])?;
         }
-        Ok(())
+        match table {
+            Table::Vector => self.log_vector(passage, model),
+            Table::TokenVector => Ok(()),
+        }
     }
 }
 

@@ -12,13 +12,12 @@ ALTER TABLE scope DROP COLUMN passage_terms;
 -- The change log speaks of what caches hold, passages and their vectors, and says in which scope: a cache of one scope
 -- reads nothing else. op: 4 vector stored, 5 vector dropped, 6 passage stored, 7 passage dropped, with its vectors. A
 -- reader that stood at an entry that is gone begins anew.
-DROP TRIGGER memory_added;
 DROP TRIGGER memory_changed;
 DROP TRIGGER memory_deleted;
-DROP TRIGGER vector_stored;
 DROP TRIGGER vector_dropped;
 CREATE TABLE new_change (
-    seq INTEGER PRIMARY KEY AUTOINCREMENT,
+    -- Grows by itself: entries are only ever taken from the beginning of the log.
+    seq INTEGER PRIMARY KEY,
     op INTEGER NOT NULL,
     passage_id INTEGER NOT NULL,
     scope_id INTEGER NOT NULL,
@@ -27,7 +26,7 @@ CREATE TABLE new_change (
 ) STRICT;
 -- Numbers go on from where they were, after an entry about nothing, at which readers can stand.
 INSERT INTO new_change (seq, op, passage_id, scope_id, nonce)
-    SELECT seq, 7, 0, 0, random() FROM sqlite_sequence WHERE name = 'change' AND seq > 0;
+    SELECT max(seq), 7, 0, 0, random() FROM change HAVING max(seq) > 0;
 DROP TABLE change;
 ALTER TABLE new_change RENAME TO change;
 
@@ -40,9 +39,6 @@ CREATE TRIGGER memory_deleted AFTER DELETE ON memory BEGIN
     DELETE FROM memory_words WHERE rowid = old.id;
     DELETE FROM memory_grams WHERE rowid = old.id;
 END;
-CREATE TRIGGER passage_added AFTER INSERT ON passage BEGIN
-    INSERT INTO change (op, passage_id, scope_id, nonce) VALUES (6, new.id, new.scope_id, random());
-END;
 CREATE TRIGGER passage_deleted AFTER DELETE ON passage BEGIN
     INSERT INTO change (op, passage_id, scope_id, nonce) VALUES (7, old.id, old.scope_id, random());
     DELETE FROM vector WHERE id IN (
@@ -53,10 +49,6 @@ CREATE TRIGGER passage_deleted AFTER DELETE ON passage BEGIN
         SELECT stored.id FROM model JOIN token_vector AS stored
         ON stored.id BETWEEN (model.id << 51) | (old.id << 8) AND (model.id << 51) | (old.id << 8) | 255
     );
-END;
-CREATE TRIGGER vector_stored AFTER INSERT ON vector WHEN (new.id & 255) = 0 BEGIN
-    INSERT INTO change (op, passage_id, scope_id, model_id, nonce)
-        SELECT 4, id, scope_id, new.id >> 51, random() FROM passage WHERE id = (new.id >> 8) & 0x7ffffffffff;
 END;
 -- A vector that goes with its passage needs no entry: the passage has one.
 CREATE TRIGGER vector_dropped AFTER DELETE ON vector WHEN (old.id & 255) = 0 BEGIN
