@@ -71,7 +71,7 @@ impl FromStr for Encoder {
     fn from_str(name: &str) -> Result<Self, ModelError> {
         let kernel = || Kernel::ALL.into_iter().find(|kernel| kernel.name() == name).map(Self::Int8);
         let encoder = if name == "candle" { Some(Self::Candle) } else { kernel() };
-        encoder.ok_or_else(|| unknown("candle, avx512, avxvnni, avx2, neondot, neon or plain", name))
+        encoder.ok_or_else(|| unknown("candle, amx, avx512, avxvnni, avx2, neondot, neon or plain", name))
     }
 }
 
@@ -145,7 +145,7 @@ mod tests {
             assert_eq!(encoder.to_string().parse::<Encoder>().unwrap(), encoder);
         }
         let error = "AVX512".parse::<Encoder>().unwrap_err().to_string();
-        assert!(error.contains("expected candle, avx512") && error.contains("got AVX512"), "{error}");
+        assert!(error.contains("expected candle, amx, avx512") && error.contains("got AVX512"), "{error}");
     }
 
     #[test]

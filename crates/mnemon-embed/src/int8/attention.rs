@@ -137,7 +137,7 @@ impl Heads {
         let powers = scratch.powers.take(per_row);
         let shares = scratch.shares.take(MAX_ROWS * per_row);
         let sums = scratch.sums.take(MAX_ROWS * COLUMNS);
-        let height = length.div_ceil(length.div_ceil(S::ROWS).max(1)).max(1);
+        let height = S::height(length, S::WORD_ROWS);
         let queries = queries.chunks(height * padded).zip(scratch.query_scales.chunks(height));
         for ((queries, scales), out) in queries.zip(out.chunks_mut(height * width)) {
             let count = scales.len();

@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+#[cfg(all(target_arch = "x86_64", target_os = "linux"))]
+use super::simd::Amx;
 #[cfg(target_arch = "aarch64")]
 use super::simd::Neon;
 use super::simd::Plain;
@@ -14,6 +16,8 @@ use crate::ModelError;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Kernel {
+    /// x86 with AMX, its products of tiles, and all of [`Self::Avx512`], on Linux: Sapphire Rapids and later servers.
+    Amx,
     /// x86 with AVX-512 and its VNNI: Ice Lake, Zen 4 and later.
     Avx512,
     /// x86 with AVX-VNNI: Alder Lake and later.
@@ -30,7 +34,8 @@ pub enum Kernel {
 
 impl Kernel {
     /// All there are, the fastest first.
-    pub(crate) const ALL: [Self; 6] = [Self::Avx512, Self::AvxVnni, Self::Avx2, Self::NeonDot, Self::Neon, Self::Plain];
+    pub(crate) const ALL: [Self; 7] =
+        [Self::Amx, Self::Avx512, Self::AvxVnni, Self::Avx2, Self::NeonDot, Self::Neon, Self::Plain];
 
     /// Those that this processor can run, the fastest first. [`Self::Plain`] is always the last.
     #[must_use]
@@ -44,10 +49,11 @@ impl Kernel {
         Self::ALL.into_iter().find(|kernel| Processor::new(*kernel).is_some()).unwrap_or(Self::Plain)
     }
 
-    /// Its name in settings: `avx512`, `avxvnni`, `avx2`, `neondot`, `neon` or `plain`.
+    /// Its name in settings: `amx`, `avx512`, `avxvnni`, `avx2`, `neondot`, `neon` or `plain`.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
+            Self::Amx => "amx",
             Self::Avx512 => "avx512",
             Self::AvxVnni => "avxvnni",
             Self::Avx2 => "avx2",
@@ -67,6 +73,8 @@ impl fmt::Display for Kernel {
 /// Instructions that have been found in this processor.
 #[derive(Clone, Copy)]
 pub(super) enum Processor {
+    #[cfg(all(target_arch = "x86_64", target_os = "linux"))]
+    Amx(Amx),
     #[cfg(target_arch = "x86_64")]
     Avx512(Avx512),
     #[cfg(target_arch = "x86_64")]
@@ -84,6 +92,8 @@ impl Processor {
     /// `None` where this processor lacks them.
     pub(super) fn new(kernel: Kernel) -> Option<Self> {
         match kernel {
+            #[cfg(all(target_arch = "x86_64", target_os = "linux"))]
+            Kernel::Amx => Amx::detect().map(Self::Amx),
             #[cfg(target_arch = "x86_64")]
             Kernel::Avx512 => Avx512::detect().map(Self::Avx512),
             #[cfg(target_arch = "x86_64")]
@@ -102,6 +112,8 @@ impl Processor {
 
     pub(super) fn kernel(self) -> Kernel {
         match self {
+            #[cfg(all(target_arch = "x86_64", target_os = "linux"))]
+            Self::Amx(_) => Kernel::Amx,
             #[cfg(target_arch = "x86_64")]
             Self::Avx512(_) => Kernel::Avx512,
             #[cfg(target_arch = "x86_64")]
@@ -118,6 +130,8 @@ impl Processor {
 
     pub(super) fn run(self, bert: &Int8Bert, texts: &[&[u32]], scratch: &mut Scratch) -> Result<Vec<f32>, ModelError> {
         match self {
+            #[cfg(all(target_arch = "x86_64", target_os = "linux"))]
+            Self::Amx(simd) => bert.encode(simd, texts, scratch),
             #[cfg(target_arch = "x86_64")]
             Self::Avx512(simd) => bert.encode(simd, texts, scratch),
             #[cfg(target_arch = "x86_64")]

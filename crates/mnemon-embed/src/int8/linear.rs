@@ -147,28 +147,30 @@ impl Linear {
         let Codes { bytes, words, roundings, tile } = codes;
         let count = rows.len().checked_div(self.depth).unwrap_or(0);
         roundings.resize(count, Rounding::default());
-        let codes = S::Code::choose(bytes, words).take(count * self.depth);
+        // A processor may compute more rows than there are.
+        let codes = S::Code::choose(bytes, words).take(count.next_multiple_of(MAX_ROWS) * self.depth);
         round_rows(simd, rows, self.depth, codes, roundings);
         let tile = tile.take(MAX_ROWS * COLUMNS);
-        // Rows are shared out evenly: thirteen are seven and six, not twelve and one.
-        let height = count.div_ceil(count.div_ceil(S::ROWS).max(1)).max(1);
+        let height = S::height(count, S::ROWS);
         let panels = self.panels.get(self.width() * self.depth).chunks_exact((self.depth * COLUMNS).max(1));
         let columns = Columns::all(self);
-        for (number, (panel, columns)) in panels.zip(columns).enumerate() {
-            let lefts = codes.chunks(height * self.depth).zip(roundings.chunks(height));
-            let outs = out.chunks_mut(height * self.width());
-            for ((codes, roundings), out) in lefts.zip(outs) {
-                let left = Left { codes, stride: self.depth, rows: roundings.len(), depth: self.depth };
-                let out = out.get_mut(number * COLUMNS..).unwrap_or_default();
-                simd.run(
-                    #[inline(always)]
-                    || {
+        simd.run_products(
+            #[inline(always)]
+            || {
+                for (number, (panel, columns)) in panels.zip(columns).enumerate() {
+                    let outs = out.chunks_mut(height * self.width());
+                    for ((at, roundings), out) in
+                        (0..).step_by(height * self.depth).zip(roundings.chunks(height)).zip(outs)
+                    {
+                        let codes = codes.get(at..).unwrap_or_default();
+                        let left = Left { codes, stride: self.depth, rows: roundings.len(), depth: self.depth };
+                        let out = out.get_mut(number * COLUMNS..).unwrap_or_default();
                         simd.product_of_codes(left, panel, Out { sums: &mut *tile, stride: COLUMNS });
                         finish_tile(simd, tile, roundings, columns, then, out, self.scales.len());
-                    },
-                );
-            }
-        }
+                    }
+                }
+            },
+        );
     }
 }
 

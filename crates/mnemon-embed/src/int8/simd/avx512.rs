@@ -3,7 +3,10 @@
 use std::arch::asm;
 use std::arch::x86_64::*;
 
-use super::{COLUMNS, GROUP, LANES, Left, MAX_ROWS, Out, Simd, with_rows};
+use super::{COLUMNS, GROUP, LANES, Left, Out, Simd, with_rows};
+
+/// How many rows of two registers each leave room for a row of the panel and a code.
+const MAX_ROWS: usize = 12;
 
 /// A processor with AVX-512 F, BW, DQ, VL and VNNI.
 #[derive(Clone, Copy)]

@@ -7,6 +7,8 @@
 //! A value of an implementation is the proof that the processor can run it: only detection makes one. Code under
 //! [`Simd::run`] is compiled with the instructions of that processor, so everything there is inlined.
 
+#[cfg(all(target_arch = "x86_64", target_os = "linux"))]
+mod amx;
 #[cfg(target_arch = "x86_64")]
 mod avx2;
 #[cfg(target_arch = "x86_64")]
@@ -17,6 +19,8 @@ mod plain;
 #[cfg(test)]
 mod tests;
 
+#[cfg(all(target_arch = "x86_64", target_os = "linux"))]
+pub(super) use amx::Amx;
 #[cfg(target_arch = "x86_64")]
 pub(super) use avx2::Avx2;
 #[cfg(target_arch = "x86_64")]
@@ -35,7 +39,7 @@ pub(super) const COLUMNS: usize = 32;
 pub(super) const GROUP: usize = 4;
 
 /// The most rows of a product that any processor computes at once.
-pub(super) const MAX_ROWS: usize = 12;
+pub(super) const MAX_ROWS: usize = 32;
 
 /// The left side of a product: `rows` rows of `depth` codes, `stride` apart.
 #[derive(Clone, Copy)]
@@ -94,11 +98,26 @@ pub(super) trait Simd: Copy + Send + Sync {
     type Int: Copy;
     /// How the 8-bit codes of activations are kept.
     type Code: Code;
-    /// How many rows of a product are computed at once.
+    /// How many rows of a product of codes are computed at once.
     const ROWS: usize;
+    /// The same of words.
+    const WORD_ROWS: usize = Self::ROWS;
 
     /// Runs code with the instructions of this processor.
     fn run<R>(self, code: impl FnOnce() -> R) -> R;
+
+    /// The same for code with [`Self::product_of_codes`], which is called nowhere else.
+    #[inline(always)]
+    fn run_products<R>(self, code: impl FnOnce() -> R) -> R {
+        self.run(code)
+    }
+
+    /// How many rows to compute at once where there are so many: as evenly shared out as can be, so that thirteen are
+    /// seven and six, not twelve and one.
+    #[inline(always)]
+    fn height(rows: usize, most: usize) -> usize {
+        rows.div_ceil(rows.div_ceil(most).max(1)).max(1)
+    }
 
     fn splat(self, value: f32) -> Self::Float;
     fn load(self, from: &[f32; LANES]) -> Self::Float;
@@ -134,7 +153,8 @@ pub(super) trait Simd: Copy + Send + Sync {
     fn sum_int(self, value: Self::Int) -> i32;
 
     /// Writes each row times each column of the panel: codes from -128 to 127 times codes from 0 to 255. The panel holds
-    /// groups of [`GROUP`] codes of each of [`COLUMNS`] columns. Sums wrap at 32 bits.
+    /// groups of [`GROUP`] codes of each of [`COLUMNS`] columns. Sums wrap at 32 bits. Rows that follow in the slices may be
+    /// read, and written to with anything.
     fn product_of_codes(self, left: Left<'_, Self::Code>, panel: &[u8], out: Out<'_>);
     /// The same for 16-bit codes in groups of two.
     fn product_of_words(self, left: Left<'_, i16>, panel: &[i16], out: Out<'_>);
@@ -169,6 +189,8 @@ macro_rules! on_each {
             found.extend(Avx2::<false>::detect().map(|simd| $check(simd, $($argument),*)));
             found.extend(Avx2::<true>::detect().map(|simd| $check(simd, $($argument),*)));
             found.extend(Avx512::detect().map(|simd| $check(simd, $($argument),*)));
+            #[cfg(target_os = "linux")]
+            found.extend($crate::int8::simd::Amx::detect().map(|simd| $check(simd, $($argument),*)));
         }
         #[cfg(target_arch = "aarch64")]
         {

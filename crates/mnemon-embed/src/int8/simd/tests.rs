@@ -132,14 +132,14 @@ fn check_codes<S: Simd>(simd: S, codes: &[i8], depth: usize, panel: &[u8], strid
         let expected = expected(&codes[..rows * depth], depth, panel, stride);
         let mut sums = vec![7; expected.len()];
         let left = Left { codes: kept.as_slice(), stride: depth, rows, depth };
-        simd.run(|| simd.product_of_codes(left, panel, Out { sums: &mut sums, stride }));
+        simd.run_products(|| simd.product_of_codes(left, panel, Out { sums: &mut sums, stride }));
         prop_assert_eq!(sums, expected, "{} rows", rows);
     }
     Ok(())
 }
 
 fn check_words<S: Simd>(simd: S, words: &[i16], depth: usize, panel: &[i16], stride: usize) -> Checked {
-    for rows in 1..=S::ROWS {
+    for rows in 1..=S::WORD_ROWS {
         let expected = expected(&words[..rows * depth], depth, panel, stride);
         let mut sums = vec![7; expected.len()];
         let left = Left { codes: words, stride: depth, rows, depth };
