@@ -5,10 +5,10 @@ import numpy as np
 from . import machine, numbers, places, sentences
 from .side import Failed, Side, say, write
 
-GRAPHS = ("ours", "usearch", "usearch-i8", "hnsw_rs", "hnswlib", "faiss-hnsw")
+GRAPHS = ("ours", "usearch", "usearch-i8+f32", "hnsw_rs", "hnswlib", "faiss-hnsw")
 # They have no width to choose.
 FIXED = ("chroma", "f32-scan", "sqlite-vec")
-RUST = ("ours", "usearch", "usearch-i8", "hnsw_rs", "f32-scan")
+RUST = ("ours", "usearch", "usearch-i8+f32", "hnsw_rs", "f32-scan")
 SIZES = (1_000, 10_000, 30_000, 100_000)
 K = 10
 RECALL = 0.99
@@ -103,7 +103,7 @@ def size_of(size: int, rows: np.ndarray, quick: bool, cores: list[int]) -> dict:
     truth = Truth(rows, size)
     names = [*GRAPHS, *FIXED]
     if quick:
-        names.remove("usearch-i8")
+        names.remove("usearch-i8+f32")
     found: dict[str, dict] = {}
     sides: dict[str, Side] = {}
     for name in names:
@@ -130,7 +130,8 @@ def size_of(size: int, rows: np.ndarray, quick: bool, cores: list[int]) -> dict:
             points = curve(side, truth, quick)
             found[name] |= {"curve": points, "ef": narrowest(side, truth, points, quick)}
             if found[name]["ef"] is None:
-                found[name]["ef"] = points[-1]["ef"]
+                best = max(point["recall"] for point in points)
+                found[name]["ef"] = next(point["ef"] for point in points if point["recall"] >= best - 0.003)
         say(f"{size:,}: {name} built in {built['took']['wall']:.1f} s, ef {found[name]['ef']}")
     count = 5 if quick else 9
     for number in range(count):

@@ -98,11 +98,11 @@ pub(crate) fn side(name: &str, data: &Path) -> Result<Box<dyn crate::Side>, Erro
     let index: Box<dyn Index> = match name {
         "ours" => Box::new(ours::Ours::new()?),
         "usearch" => Box::new(usearch::Usearch::new(false)?),
-        "usearch-i8" => Box::new(usearch::Usearch::new(true)?),
+        "usearch-i8+f32" => Box::new(usearch::Usearch::new(true)?),
         "hnsw_rs" => Box::new(hnsw::HnswRs::default()),
         "f32-scan" => Box::new(scan::Scan::default()),
         _ => {
-            let known = "ours, usearch, usearch-i8, hnsw_rs, f32-scan";
+            let known = "ours, usearch, usearch-i8+f32, hnsw_rs, f32-scan";
             return Err(Error::Side { group: "vectors", known, got: name.to_owned() });
         }
     };
