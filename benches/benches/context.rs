@@ -1,16 +1,18 @@
 //! From a question to a prompt: `build_context` over 1,000, 10,000 and 100,000 turns of two people in one scope, at both
 //! levels, the question embedded by the model; and what of that is not recall, which is reading the window, packing,
-//! counting tokens and rendering.
+//! counting tokens and rendering. Beside it, counting the tokens of such a context alone.
 //!
-//! Files are made once a machine, in the folder of the build. A size is measured alone by its name: `context_10000`.
+//! Files are made once a machine, in the folder of the build. A size is measured alone by its name, `context_10000`, and
+//! counting as `count_tokens`.
 
 use std::error::Error;
 use std::hint::black_box;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use criterion::{BenchmarkId, Criterion};
+use criterion::{BenchmarkId, Criterion, Throughput};
 use mnemon::embed::LocateOptions;
+use mnemon::tokens::Tokenizer;
 use mnemon::{Config, ContextManager, Level};
 use mnemon_bench::made::{SESSION, Talk};
 use mnemon_bench::{Bench, Maker};
@@ -76,6 +78,20 @@ fn measure(criterion: &mut Criterion, path: &Path, size: usize) -> Result<(), Bo
     Ok(())
 }
 
+/// Counting the tokens of a context of some 4,000, which packing does about three times.
+fn count(criterion: &mut Criterion) -> Result<(), Box<dyn Error>> {
+    let lines: Vec<String> = Talk::new(150).session(0).iter().map(|turn| format!("> Nora: {}\n", turn.text)).collect();
+    let text = lines.concat().repeat(5);
+    let mut group = criterion.benchmark_group("count_tokens");
+    group.throughput(Throughput::Bytes(text.len() as u64));
+    for tokenizer in [Tokenizer::O200kBase, Tokenizer::Cl100kBase, Tokenizer::Estimate] {
+        let counter = tokenizer.resolve()?;
+        group.bench_function(counter.name(), |b| b.iter(|| counter.count(black_box(&text))));
+    }
+    group.finish();
+    Ok(())
+}
+
 /// The sizes that the arguments name (`context_10000`), else all. A test asks only whether it runs at all.
 fn sizes() -> Vec<usize> {
     let args: Vec<String> = std::env::args().skip(1).collect();
@@ -84,6 +100,9 @@ fn sizes() -> Vec<usize> {
     }
     let named = |size: &usize| args.iter().any(|arg| arg.split('/').next() == Some(&format!("context_{size}")));
     let some: Vec<usize> = SIZES.into_iter().filter(named).collect();
+    if args.iter().any(|arg| arg == "count_tokens") {
+        return some;
+    }
     if some.is_empty() { SIZES.to_vec() } else { some }
 }
 
@@ -91,6 +110,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let mut criterion = Criterion::default().configure_from_args();
     let bench = Bench::load(Config::default(), LocateOptions::from_env())?;
     let mut maker = Maker::new(&bench, 0);
+    count(&mut criterion)?;
     for size in sizes() {
         let path = file(&mut maker, size)?;
         measure(&mut criterion, &path, size)?;

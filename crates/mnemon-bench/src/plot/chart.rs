@@ -29,6 +29,8 @@ const MARGIN: i32 = 36;
 /// Left of a panel, for the numbers of its axis.
 const AXIS: i32 = 40;
 const TOP: i32 = 168;
+/// Of that, what the legend of the whole takes.
+const LEGEND: u32 = 36;
 const BOTTOM: i32 = 56;
 /// How large plotters asks for a text whose em is one pixel: its SVG backend divides by as much.
 pub(super) const EM: f64 = 1.24;
@@ -77,7 +79,12 @@ impl Chart {
     /// Width and height in the chart's own pixels.
     pub(super) fn size(&self) -> (u32, u32) {
         let rows = u32::try_from(self.panels.len().div_ceil(2)).unwrap_or(1);
-        (WIDTH, HEIGHT + ROW * rows.saturating_sub(1))
+        (WIDTH, HEIGHT + ROW * rows.saturating_sub(1) - self.without_legend())
+    }
+
+    /// Pixels that are saved where every panel has a legend of its own.
+    fn without_legend(&self) -> u32 {
+        if self.panels.first().is_some_and(|first| first.shape == Shape::Log) { LEGEND } else { 0 }
     }
 
     pub(super) fn svg(&self) -> Result<String, DrawError> {
@@ -101,7 +108,7 @@ impl Chart {
         self.legend(&pen)?;
         let panel = (width - 3 * MARGIN) / 2;
         for (at, each) in (0..).zip(&self.panels) {
-            let (row, column) = (at / 2 * i32::try_from(ROW)?, at % 2);
+            let (row, column) = (at / 2 * i32::try_from(ROW)? - i32::try_from(self.without_legend())?, at % 2);
             let left = MARGIN + column * (panel + MARGIN);
             let bottom = i32::try_from(HEIGHT)? - BOTTOM + row;
             let frame = Frame { left: left + AXIS, right: left + panel, top: TOP + row, bottom };

@@ -8,6 +8,8 @@ use super::font;
 
 /// Above and below a figure, in pixels, no other may stand.
 const FIGURE: i32 = 15;
+/// Nor a point.
+const DOT: i32 = 11;
 /// Left and right of the first and the last label.
 const SIDE: i32 = 30;
 
@@ -80,27 +82,34 @@ impl Panel {
             pen.line(&[(x, frame.bottom), (x, frame.bottom + 5)], FAINT, 1)?;
             pen.text(&short(*size), (x, frame.bottom + 18), 14, INK, HPos::Center)?;
         }
-        let mut figures: Vec<(i32, i32)> = Vec::new();
-        for (at, series) in self.series.iter().enumerate().rev() {
-            let points: Vec<(i32, i32, f64)> = sizes
-                .iter()
-                .zip(&series.values)
-                .filter_map(|(size, value)| Some((across(*size), up(*value)?, *value)))
-                .collect();
+        let points = |values: &[f64]| -> Vec<(i32, i32, f64)> {
+            let pairs = sizes.iter().zip(values);
+            pairs.filter_map(|(size, value)| Some((across(*size), up(*value)?, *value))).collect()
+        };
+        let points: Vec<Vec<(i32, i32, f64)>> = self.series.iter().map(|series| points(&series.values)).collect();
+        for (at, points) in points.iter().enumerate().rev() {
             let line: Vec<(i32, i32)> = points.iter().map(|(x, y, _)| (*x, *y)).collect();
             pen.line(&line, color(at), if at == 0 { 3 } else { 2 })?;
             line.iter().try_for_each(|point| pen.dot(*point, if at == 0 { 5 } else { 4 }, color(at)))?;
+        }
+        // Figures stand over the lines, and only where there is room: one over another, or over a point, says nothing.
+        let dots: Vec<(i32, i32)> = points.iter().flatten().map(|(x, y, _)| (*x, *y)).collect();
+        let mut figures: Vec<(i32, i32)> = Vec::new();
+        for (at, points) in points.iter().enumerate() {
             for (x, y, value) in points {
-                // Only where there is room: a figure over another one says nothing.
-                let free = |place: &i32| {
-                    *place > frame.top && figures.iter().all(|(a, b)| *a != x || (b - place).abs() > FIGURE)
+                let is_far =
+                    |place: i32, from: &[(i32, i32)], by| from.iter().all(|(a, b)| a != x || (b - place).abs() > by);
+                let is_free = |place: &i32| {
+                    (frame.top..frame.bottom - DOT).contains(place)
+                        && is_far(*place, &figures, FIGURE)
+                        && is_far(*place, &dots, DOT)
                 };
-                let Some(place) = [y - 14, y + 15].into_iter().find(free) else { continue };
-                figures.push((x, place));
-                let text = short(value);
+                let Some(place) = [y - 14, y + 15].into_iter().find(is_free) else { continue };
+                figures.push((*x, place));
+                let text = short(*value);
                 let half = (font::width(&text, 12.0) / 2.0).ceil() as i32 + 1;
                 pen.rectangle((x - half, place - 7), (x + half, place + 7), WHITE)?;
-                pen.text(&text, (x, place), 12, color(at), HPos::Center)?;
+                pen.text(&text, (*x, place), 12, color(at), HPos::Center)?;
             }
         }
         Ok(())

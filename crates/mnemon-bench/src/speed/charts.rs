@@ -2,9 +2,12 @@
 
 use mnemon::Level;
 
-use super::{Answered, EmbedReport, GrowthReport, LevelTimes, VectorsReport};
+use super::{Answered, EmbedReport, GrowthReport, LevelTimes, Rate, VectorsReport};
 use crate::plot::{Chart, Panel, Series, Shape};
 use crate::{BenchError, ContextReport, Picture};
+
+/// Stages that have a bar of their own: there is room for their names.
+const STAGES: usize = 4;
 
 impl GrowthReport {
     /// Draws times and sizes by the number of memories, all axes logarithmic.
@@ -12,7 +15,7 @@ impl GrowthReport {
     /// # Errors
     /// When the file cannot be written.
     pub fn draw(&self, picture: &Picture) -> Result<(), BenchError> {
-        let note = format!("talk that is made, the vectors of most composed of others · {}", self.machine.line());
+        let note = format!("made talk, vectors composed of real ones · {}", self.machine.line());
         let chart = Chart { title: "How Mnemon grows with its memories".to_owned(), note, panels: panels(&self.sizes) };
         picture.draw(&chart)
     }
@@ -24,11 +27,14 @@ impl ContextReport {
     /// # Errors
     /// When the file cannot be written.
     pub fn draw(&self, picture: &Picture) -> Result<(), BenchError> {
-        let panel = |answered: &Answered| Panel {
-            title: format!("{}: {:.1} ms a context; stages of recall, %", answered.level, answered.context_ms.p50),
-            shape: Shape::Bars,
-            labels: answered.stages.iter().map(|stage| stage.stage.clone()).collect(),
-            series: vec![series("share of recall", answered.stages.iter().map(|stage| stage.share))],
+        let panel = |answered: &Answered| {
+            let parts = largest(answered);
+            Panel {
+                title: format!("{}: {:.1} ms a context; stages of recall, %", answered.level, answered.context_ms.p50),
+                shape: Shape::Bars,
+                labels: parts.iter().map(|(stage, _)| stage.replace('_', " ")).collect(),
+                series: vec![series("share of recall", parts.iter().map(|(_, share)| *share))],
+            }
         };
         let memories = self.measured.filled.memories;
         picture.draw(&Chart {
@@ -45,19 +51,22 @@ impl EmbedReport {
     /// # Errors
     /// When the file cannot be written.
     pub fn draw(&self, picture: &Picture) -> Result<(), BenchError> {
-        let labels = self.rates.iter().map(|rate| rate.pieces.to_string()).collect();
         let all = format!("{} threads", self.machine.threads);
-        let panel = Panel {
-            title: "Texts a second by word pieces of a text".to_owned(),
+        let panel = |title: &str, of_text: fn(&Rate) -> f64| Panel {
+            title: title.to_owned(),
             shape: Shape::Log,
-            labels,
+            labels: self.rates.iter().map(|rate| rate.pieces.to_string()).collect(),
             series: vec![
-                series("one thread", self.rates.iter().map(|rate| rate.one_thread)),
-                series(&all, self.rates.iter().map(|rate| rate.all_threads)),
+                series("one thread", self.rates.iter().map(|rate| rate.one_thread * of_text(rate))),
+                series(&all, self.rates.iter().map(|rate| rate.all_threads * of_text(rate))),
             ],
         };
+        let panels = vec![
+            panel("Texts a second, by word pieces of a text", |_| 1.0),
+            panel("Word pieces a second, by word pieces of a text", |rate| rate.pieces as f64),
+        ];
         let title = format!("Embedding: a question of 12 word pieces takes {:.2} ms", self.question_ms.p50);
-        picture.draw(&Chart { title, note: self.machine.line(), panels: vec![panel] })
+        picture.draw(&Chart { title, note: self.machine.line(), panels })
     }
 }
 
@@ -69,23 +78,35 @@ impl VectorsReport {
     pub fn draw(&self, picture: &Picture) -> Result<(), BenchError> {
         let ways =
             || [("exact", Some(self.exact)), ("graph", self.graph)].into_iter().filter_map(|(n, w)| Some((n, w?)));
-        let slowest = self.f32_scan_ms.p50;
-        let labels: Vec<String> = ways().map(|(name, _)| name.to_owned()).collect();
+        let mut times = vec![("scan in f32", self.f32_scan_ms.p50)];
+        times.extend(ways().map(|(name, way)| (name, way.search_ms.p50)));
+        let slowest = times.iter().map(|(_, time)| *time).fold(f64::MIN_POSITIVE, f64::max);
         let time = Panel {
-            title: format!("Time of a search, % of a scan in f32 ({slowest:.2} ms)"),
+            title: format!("Time of a search, % of the slowest ({slowest:.2} ms)"),
             shape: Shape::Bars,
-            labels: labels.clone(),
-            series: vec![series("p50", ways().map(|(_, way)| 100.0 * way.search_ms.p50 / slowest))],
+            labels: times.iter().map(|(name, _)| (*name).to_owned()).collect(),
+            series: vec![series("one thread, p50", times.iter().map(|(_, time)| 100.0 * time / slowest))],
         };
         let found = Panel {
             title: "Recall at 10, %".to_owned(),
             shape: Shape::Bars,
-            labels,
-            series: vec![series("p50", ways().map(|(_, way)| way.recall))],
+            labels: ways().map(|(name, _)| name.to_owned()).collect(),
+            series: vec![series("one thread, p50", ways().map(|(_, way)| way.recall))],
         };
         let title = format!("Searching {} vectors of {} values", self.vectors, self.dimension);
         picture.draw(&Chart { title, note: self.machine.line(), panels: vec![time, found] })
     }
+}
+
+/// The stages that take most of the time, and the others as one.
+fn largest(answered: &Answered) -> Vec<(String, f64)> {
+    let mut stages: Vec<(String, f64)> = answered.stages.iter().map(|it| (it.stage.clone(), it.share)).collect();
+    stages.sort_by(|a, b| b.1.total_cmp(&a.1));
+    let others = stages.split_off(stages.len().min(STAGES));
+    if !others.is_empty() {
+        stages.push(("others".to_owned(), others.iter().map(|(_, share)| share).sum()));
+    }
+    stages
 }
 
 fn panels(sizes: &[LevelTimes]) -> Vec<Panel> {
@@ -107,18 +128,18 @@ fn panels(sizes: &[LevelTimes]) -> Vec<Panel> {
             "A question to a prompt (build_context), ms",
             vec![
                 at("fast p50", fast, |it| it.context_ms.p50),
-                at("p99", fast, |it| it.context_ms.p99),
+                at("fast p99", fast, |it| it.context_ms.p99),
                 at("thorough p50", thorough, |it| it.context_ms.p50),
-                at("p99", thorough, |it| it.context_ms.p99),
+                at("thorough p99", thorough, |it| it.context_ms.p99),
             ],
         ),
         panel(
-            "Search and observe, ms",
+            "Search and observe, p50, ms",
             vec![
-                at("search fast p50", fast, |it| it.search_ms.p50),
-                at("thorough p50", thorough, |it| it.search_ms.p50),
-                at("observe fast p50", fast, |it| it.observe_ms.p50),
-                at("thorough p50", thorough, |it| it.observe_ms.p50),
+                at("search fast", fast, |it| it.search_ms.p50),
+                at("thorough", thorough, |it| it.search_ms.p50),
+                at("observe fast", fast, |it| it.observe_ms.p50),
+                at("thorough", thorough, |it| it.observe_ms.p50),
             ],
         ),
         panel(

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use mnemon::{ContextManager, Degradation, Embedder, Level, StageTime};
 use serde::{Deserialize, Serialize};
 
-use super::made::{Filled, Maker};
+use super::made::{Filled, Maker, check_memories};
 use super::{Machine, check, machine};
 use crate::made::{SESSION, Talk};
 use crate::{Bench, BenchError, Latency, Progress, Step};
@@ -158,6 +158,7 @@ impl LevelTimes {
         asker: &mut Asker<'_>,
         progress: &mut dyn FnMut(Progress),
     ) -> Result<Self, BenchError> {
+        check_memories(options.memories)?;
         check("questions", options.questions, 1, MAX_QUESTIONS)?;
         let folder = tempfile::Builder::new().prefix("mnemon-bench-").tempdir().map_err(BenchError::Temporary)?;
         let path = folder.path().join("bench.db");

@@ -54,7 +54,7 @@ pub fn growth(
     sizes.sort_unstable();
     sizes.dedup();
     sizes.iter().try_for_each(|memories| check_memories(*memories))?;
-    let mut maker = Maker::new(bench, options.seed);
+    let mut maker = Maker::new(bench, options.seed).composing();
     let mut measured = Vec::with_capacity(sizes.len());
     for memories in sizes {
         let is_thorough = memories <= options.thorough_to;

@@ -20,6 +20,8 @@ const MAX_MEMORIES: usize = 5_000_000;
 pub struct Maker<'a> {
     bench: &'a Bench,
     seed: u64,
+    /// Files of more than so many texts get composed vectors.
+    read_to: usize,
     /// Made when a file needs it.
     composed: Option<Arc<Composed>>,
 }
@@ -51,7 +53,13 @@ impl<'a> Maker<'a> {
     /// Makes talk from this seed.
     #[must_use]
     pub fn new(bench: &'a Bench, seed: u64) -> Self {
-        Self { bench, seed, composed: None }
+        Self { bench, seed, read_to: READ, composed: None }
+    }
+
+    /// Composes the vectors of small files too, so that the times of filling files of all sizes can be compared.
+    #[must_use]
+    pub fn composing(self) -> Self {
+        Self { read_to: 0, ..self }
     }
 
     /// Makes a file of `memories` turns, from 1 to 5,000,000, for this level of recall. Up to 3,000 are read by the model;
@@ -67,7 +75,7 @@ impl<'a> Maker<'a> {
         progress: &mut dyn FnMut(Progress),
     ) -> Result<Filled, BenchError> {
         check_memories(memories)?;
-        let is_composed = memories > READ;
+        let is_composed = memories > self.read_to;
         let embedder: Arc<dyn Embedder> =
             if is_composed { self.composed(progress)? } else { self.bench.shared_model() };
         let mut config = self.bench.config().clone();
