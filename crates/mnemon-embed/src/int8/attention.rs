@@ -6,7 +6,7 @@
 
 use super::buffer::{Buffer, lanes, lanes_mut};
 use super::math::exp2;
-use super::simd::{COLUMNS, GROUP, LANES, Left, MAX_ROWS, Out, Simd};
+use super::simd::{COLUMNS, LANES, Left, MAX_ROWS, Out, PAIR, Pair, Simd, pair};
 
 /// The codes of values are at most this.
 const VALUE: f32 = 4095.0;
@@ -16,9 +16,6 @@ const SHARES: f32 = 262_144.0;
 
 /// The largest share, which must fit 16 bits.
 const SHARE: f32 = 32_767.0;
-
-/// Two 16-bit codes are multiplied at once.
-const PAIR: usize = GROUP / 2;
 
 /// The widest head.
 pub(super) const MAX_WIDTH: usize = 256;
@@ -43,9 +40,9 @@ pub(super) struct Heads {
 pub(super) struct Scratch {
     queries: Buffer<i16>,
     query_scales: Vec<f32>,
-    keys: Buffer<i16>,
+    keys: Buffer<Pair>,
     key_scales: Buffer<f32>,
-    values: Buffer<i16>,
+    values: Buffer<Pair>,
     value_scales: Buffer<f32>,
     scores: Buffer<i32>,
     powers: Buffer<f32>,
@@ -103,11 +100,11 @@ impl Heads {
         let pairs = length.next_multiple_of(PAIR);
         let per_row = length.next_multiple_of(LANES);
         let queries = scratch.queries.take(length * padded);
-        let key_panels = scratch.keys.take(keys * padded);
+        let key_panels = scratch.keys.take(keys * padded / PAIR);
         let key_scales = scratch.key_scales.take(keys);
         // What lies beyond the text is masked later, which only an infinite number would survive.
         key_scales.get_mut(length..).unwrap_or_default().fill(0.0);
-        let value_panels = scratch.values.take(pairs * padded);
+        let value_panels = scratch.values.take(pairs * padded / PAIR);
         let value_scales = scratch.value_scales.take(padded);
         scratch.query_scales.resize(length, 0.0);
         let part = |which: usize| {
@@ -124,10 +121,10 @@ impl Heads {
                 for (number, (row, scale)) in part(1).zip(key_scales.iter_mut()).enumerate() {
                     let Some(codes) = codes.get_mut(..padded) else { continue };
                     *scale = round_words(simd, row, limit, codes);
-                    let panel = key_panels.get_mut(number / COLUMNS * COLUMNS * padded..).unwrap_or_default();
-                    let places = panel.as_chunks_mut::<{ PAIR * COLUMNS }>().0;
-                    for (place, codes) in places.iter_mut().zip(codes.as_chunks::<PAIR>().0) {
-                        place.as_chunks_mut::<PAIR>().0[number % COLUMNS] = *codes;
+                    let panel = key_panels.get_mut(number / COLUMNS * COLUMNS * padded / PAIR..).unwrap_or_default();
+                    let places = panel.as_chunks_mut::<COLUMNS>().0;
+                    for (place, [first, second]) in places.iter_mut().zip(codes.as_chunks::<PAIR>().0) {
+                        place[number % COLUMNS] = pair(*first, *second);
                     }
                 }
                 round_columns(simd, part(2), pairs, value_panels, value_scales);
@@ -144,7 +141,7 @@ impl Heads {
             simd.run(
                 #[inline(always)]
                 || {
-                    for (number, panel) in key_panels.chunks_exact((COLUMNS * padded).max(1)).enumerate() {
+                    for (number, panel) in key_panels.chunks_exact((COLUMNS * padded / PAIR).max(1)).enumerate() {
                         let left = Left { codes: queries, stride: padded, rows: count, depth: padded };
                         let sums = scores.get_mut(number * COLUMNS..).unwrap_or_default();
                         simd.product_of_words(left, panel, Out { sums, stride: keys });
@@ -156,8 +153,9 @@ impl Heads {
                             1.0 / softmax(simd, row, key_scales, scale * self.factor, length, powers, shares) as f32;
                     }
                     let left = Left { codes: &*shares, stride: per_row, rows: count, depth: pairs };
-                    let blocks =
-                        value_panels.chunks_exact((COLUMNS * pairs).max(1)).zip(value_scales.as_chunks::<COLUMNS>().0);
+                    let blocks = value_panels
+                        .chunks_exact((COLUMNS * pairs / PAIR).max(1))
+                        .zip(value_scales.as_chunks::<COLUMNS>().0);
                     for (number, (panel, scales)) in blocks.enumerate() {
                         simd.product_of_words(left, panel, Out { sums: &mut *sums, stride: COLUMNS });
                         let rows = sums.as_chunks::<COLUMNS>().0.iter().zip(&totals);
@@ -199,7 +197,7 @@ fn round_columns<'a, S: Simd>(
     simd: S,
     rows: impl Iterator<Item = &'a [f32]> + Clone,
     pairs: usize,
-    panels: &mut [i16],
+    panels: &mut [Pair],
     scales: &mut [f32],
 ) {
     for (number, scales) in lanes_mut(scales).iter_mut().enumerate() {
@@ -211,8 +209,8 @@ fn round_columns<'a, S: Simd>(
         }
         let factor = simd.div(simd.splat(VALUE), largest);
         simd.store(simd.div(largest, simd.splat(VALUE)), scales);
-        let panel = panels.get_mut(number * LANES / COLUMNS * COLUMNS * pairs..).unwrap_or_default();
-        let groups = panel.as_chunks_mut::<{ PAIR * COLUMNS }>().0;
+        let panel = panels.get_mut(number * LANES / COLUMNS * COLUMNS * pairs / PAIR..).unwrap_or_default();
+        let groups = panel.as_chunks_mut::<COLUMNS>().0;
         let mut rows = rows.clone();
         for group in groups.iter_mut().take(pairs / PAIR) {
             let mut codes = [[0; LANES]; PAIR];
@@ -222,10 +220,8 @@ fn round_columns<'a, S: Simd>(
                 }
             }
             let [first, second] = codes;
-            let places = group.as_chunks_mut::<PAIR>().0.iter_mut().skip(number * LANES % COLUMNS);
-            for (place, (first, second)) in places.zip(first.into_iter().zip(second)) {
-                *place = [first, second];
-            }
+            let Some(places) = lanes_mut(group).get_mut(number % (COLUMNS / LANES)) else { continue };
+            *places = std::array::from_fn(|lane| pair(first[lane], second[lane]));
         }
     }
 }

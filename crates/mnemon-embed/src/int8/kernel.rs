@@ -4,7 +4,7 @@ use std::fmt;
 
 #[cfg(all(target_arch = "x86_64", target_os = "linux"))]
 use super::simd::Amx;
-#[cfg(target_arch = "aarch64")]
+#[cfg(all(target_arch = "aarch64", target_endian = "little"))]
 use super::simd::Neon;
 use super::simd::Plain;
 #[cfg(target_arch = "x86_64")]
@@ -81,9 +81,9 @@ pub(super) enum Processor {
     AvxVnni(Avx2<true>),
     #[cfg(target_arch = "x86_64")]
     Avx2(Avx2<false>),
-    #[cfg(target_arch = "aarch64")]
+    #[cfg(all(target_arch = "aarch64", target_endian = "little"))]
     NeonDot(Neon<true>),
-    #[cfg(target_arch = "aarch64")]
+    #[cfg(all(target_arch = "aarch64", target_endian = "little"))]
     Neon(Neon<false>),
     Plain(Plain),
 }
@@ -100,9 +100,9 @@ impl Processor {
             Kernel::AvxVnni => Avx2::detect().map(Self::AvxVnni),
             #[cfg(target_arch = "x86_64")]
             Kernel::Avx2 => Avx2::detect().map(Self::Avx2),
-            #[cfg(target_arch = "aarch64")]
+            #[cfg(all(target_arch = "aarch64", target_endian = "little"))]
             Kernel::NeonDot => Neon::detect().map(Self::NeonDot),
-            #[cfg(target_arch = "aarch64")]
+            #[cfg(all(target_arch = "aarch64", target_endian = "little"))]
             Kernel::Neon => Neon::detect().map(Self::Neon),
             Kernel::Plain => Some(Self::Plain(Plain)),
             #[allow(unreachable_patterns, reason = "which kernels there are depends on the architecture")]
@@ -120,9 +120,9 @@ impl Processor {
             Self::AvxVnni(_) => Kernel::AvxVnni,
             #[cfg(target_arch = "x86_64")]
             Self::Avx2(_) => Kernel::Avx2,
-            #[cfg(target_arch = "aarch64")]
+            #[cfg(all(target_arch = "aarch64", target_endian = "little"))]
             Self::NeonDot(_) => Kernel::NeonDot,
-            #[cfg(target_arch = "aarch64")]
+            #[cfg(all(target_arch = "aarch64", target_endian = "little"))]
             Self::Neon(_) => Kernel::Neon,
             Self::Plain(_) => Kernel::Plain,
         }
@@ -138,9 +138,9 @@ impl Processor {
             Self::AvxVnni(simd) => bert.encode(simd, texts, scratch),
             #[cfg(target_arch = "x86_64")]
             Self::Avx2(simd) => bert.encode(simd, texts, scratch),
-            #[cfg(target_arch = "aarch64")]
+            #[cfg(all(target_arch = "aarch64", target_endian = "little"))]
             Self::NeonDot(simd) => bert.encode(simd, texts, scratch),
-            #[cfg(target_arch = "aarch64")]
+            #[cfg(all(target_arch = "aarch64", target_endian = "little"))]
             Self::Neon(simd) => bert.encode(simd, texts, scratch),
             Self::Plain(simd) => bert.encode(simd, texts, scratch),
         }

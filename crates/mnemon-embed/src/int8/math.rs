@@ -41,9 +41,9 @@ pub(super) fn gelu_tanh<S: Simd>(simd: S, x: S::Float) -> S::Float {
 pub(super) fn exp2<S: Simd>(simd: S, x: S::Float) -> S::Float {
     const TERMS: [f32; 5] = [9.582_818e-3, 5.590_682_5e-2, 0.240_241_02, 0.693_124_2, 1.0];
     let x = simd.max(simd.min(x, simd.splat(126.0)), simd.splat(-126.0));
-    let whole = simd.round(x);
-    let rest = simd.sub(x, simd.float(whole));
-    simd.mul(polynomial(simd, rest, &TERMS), simd.power_of_two(whole))
+    let whole = simd.whole(x);
+    let rest = simd.sub(x, whole);
+    simd.scale(polynomial(simd, rest, &TERMS), whole)
 }
 
 /// The first coefficient is that of the highest power.

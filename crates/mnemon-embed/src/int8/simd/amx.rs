@@ -5,7 +5,7 @@ use std::arch::x86_64::{__cpuid, __cpuid_count, _xgetbv};
 use std::sync::LazyLock;
 
 use super::avx512::Avx512;
-use super::{COLUMNS, GROUP, LANES, Left, Out, Simd};
+use super::{COLUMNS, GROUP, LANES, Left, Out, Pair, Simd};
 
 /// A processor with AMX for bytes, which this process may use, and all of [`Avx512`].
 #[derive(Clone, Copy)]
@@ -120,7 +120,8 @@ impl Simd for Amx {
         min(a: Self::Float, b: Self::Float) -> Self::Float;
         max(a: Self::Float, b: Self::Float) -> Self::Float;
         round(value: Self::Float) -> Self::Int;
-        power_of_two(power: Self::Int) -> Self::Float;
+        whole(value: Self::Float) -> Self::Float;
+        scale(value: Self::Float, power: Self::Float) -> Self::Float;
         splat_int(value: i32) -> Self::Int;
         load_int(from: &[i32; LANES]) -> Self::Int;
         add_int(a: Self::Int, b: Self::Int) -> Self::Int;
@@ -133,7 +134,7 @@ impl Simd for Amx {
         smallest(value: Self::Float) -> f32;
         largest(value: Self::Float) -> f32;
         sum_int(value: Self::Int) -> i32;
-        product_of_words(left: Left<'_, i16>, panel: &[i16], out: Out<'_>) -> ();
+        product_of_words(left: Left<'_, i16>, panel: &[Pair], out: Out<'_>) -> ();
     }
 
     #[inline(always)]

@@ -2,7 +2,7 @@
 
 use std::arch::x86_64::*;
 
-use super::{COLUMNS, GROUP, LANES, Left, Out, Simd, with_rows};
+use super::{COLUMNS, GROUP, LANES, Left, Out, Pair, Simd, with_rows};
 
 /// A processor with AVX2; with AVX-VNNI where `VNNI` is set.
 ///
@@ -60,9 +60,13 @@ macro_rules! common {
             max(a: Self::Float, b: Self::Float) -> Self::Float =
                 [_mm256_max_ps(a[0], b[0]), _mm256_max_ps(a[1], b[1])];
             round(value: Self::Float) -> Self::Int = [_mm256_cvtps_epi32(value[0]), _mm256_cvtps_epi32(value[1])];
-            power_of_two(power: Self::Int) -> Self::Float = [
-                _mm256_castsi256_ps(_mm256_slli_epi32::<23>(_mm256_add_epi32(power[0], _mm256_set1_epi32(127)))),
-                _mm256_castsi256_ps(_mm256_slli_epi32::<23>(_mm256_add_epi32(power[1], _mm256_set1_epi32(127)))),
+            whole(value: Self::Float) -> Self::Float = [
+                _mm256_round_ps::<{ _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC }>(value[0]),
+                _mm256_round_ps::<{ _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC }>(value[1]),
+            ];
+            scale(value: Self::Float, power: Self::Float) -> Self::Float = [
+                _mm256_mul_ps(value[0], power_of_two(power[0])),
+                _mm256_mul_ps(value[1], power_of_two(power[1])),
             ];
             splat_int(value: i32) -> Self::Int = [_mm256_set1_epi32(value); 2];
             load_int(from: &[i32; LANES]) -> Self::Int =
@@ -147,7 +151,7 @@ impl Simd for Avx2<false> {
     }
 
     #[inline(always)]
-    fn product_of_words(self, left: Left<'_, i16>, panel: &[i16], out: Out<'_>) {
+    fn product_of_words(self, left: Left<'_, i16>, panel: &[Pair], out: Out<'_>) {
         left.check(panel, &out, Self::ROWS);
         let (a, b, c) = (left.codes.as_ptr().cast(), panel.as_ptr().cast::<u8>(), out.sums.as_mut_ptr());
         let groups = left.depth * 2 / GROUP;
@@ -200,7 +204,7 @@ impl Simd for Avx2<true> {
     }
 
     #[inline(always)]
-    fn product_of_words(self, left: Left<'_, i16>, panel: &[i16], out: Out<'_>) {
+    fn product_of_words(self, left: Left<'_, i16>, panel: &[Pair], out: Out<'_>) {
         left.check(panel, &out, Self::ROWS);
         let (a, b, c) = (left.codes.as_ptr().cast(), panel.as_ptr().cast::<u8>(), out.sums.as_mut_ptr());
         let groups = left.depth * 2 / GROUP;
@@ -212,6 +216,14 @@ impl Simd for Avx2<true> {
             }
         }
     }
+}
+
+/// 2 to the powers of whole numbers.
+#[inline]
+#[target_feature(enable = "avx2")]
+fn power_of_two(power: __m256) -> __m256 {
+    let power = _mm256_add_epi32(_mm256_cvtps_epi32(power), _mm256_set1_epi32(127));
+    _mm256_castsi256_ps(_mm256_slli_epi32::<23>(power))
 }
 
 /// Sixteen numbers of 16 bits in their order; those beyond the range become its ends.

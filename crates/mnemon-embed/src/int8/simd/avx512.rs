@@ -3,7 +3,7 @@
 use std::arch::asm;
 use std::arch::x86_64::*;
 
-use super::{COLUMNS, GROUP, LANES, Left, Out, Simd, with_rows};
+use super::{COLUMNS, GROUP, LANES, Left, Out, Pair, Simd, with_rows};
 
 /// How many rows of two registers each leave room for a row of the panel and a code.
 const MAX_ROWS: usize = 12;
@@ -65,8 +65,9 @@ impl Simd for Avx512 {
         min(a: __m512, b: __m512) -> __m512 = _mm512_min_ps(a, b);
         max(a: __m512, b: __m512) -> __m512 = _mm512_max_ps(a, b);
         round(value: __m512) -> __m512i = _mm512_cvtps_epi32(value);
-        power_of_two(power: __m512i) -> __m512 =
-            _mm512_castsi512_ps(_mm512_slli_epi32::<23>(_mm512_add_epi32(power, _mm512_set1_epi32(127))));
+        whole(value: __m512) -> __m512 =
+            _mm512_roundscale_ps::<{ _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC }>(value);
+        scale(value: __m512, power: __m512) -> __m512 = _mm512_scalef_ps(value, power);
         splat_int(value: i32) -> __m512i = _mm512_set1_epi32(value);
         load_int(from: &[i32; LANES]) -> __m512i = _mm512_loadu_si512(from.as_ptr().cast());
         add_int(a: __m512i, b: __m512i) -> __m512i = _mm512_add_epi32(a, b);
@@ -111,7 +112,7 @@ impl Simd for Avx512 {
     }
 
     #[inline(always)]
-    fn product_of_words(self, left: Left<'_, i16>, panel: &[i16], out: Out<'_>) {
+    fn product_of_words(self, left: Left<'_, i16>, panel: &[Pair], out: Out<'_>) {
         left.check(panel, &out, Self::ROWS);
         let (a, b, c) = (left.codes.as_ptr().cast(), panel.as_ptr().cast(), out.sums.as_mut_ptr());
         let groups = left.depth * 2 / GROUP;

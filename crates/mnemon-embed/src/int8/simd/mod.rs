@@ -13,7 +13,8 @@ mod amx;
 mod avx2;
 #[cfg(target_arch = "x86_64")]
 mod avx512;
-#[cfg(target_arch = "aarch64")]
+// The order of bytes matters to its pairs, as to no other file.
+#[cfg(all(target_arch = "aarch64", target_endian = "little"))]
 mod neon;
 mod plain;
 #[cfg(test)]
@@ -25,7 +26,7 @@ pub(super) use amx::Amx;
 pub(super) use avx2::Avx2;
 #[cfg(target_arch = "x86_64")]
 pub(super) use avx512::Avx512;
-#[cfg(target_arch = "aarch64")]
+#[cfg(all(target_arch = "aarch64", target_endian = "little"))]
 pub(super) use neon::Neon;
 pub(super) use plain::Plain;
 
@@ -37,6 +38,17 @@ pub(super) const COLUMNS: usize = 32;
 
 /// How many bytes of each column lie together: four codes of 8 bits, or two of 16.
 pub(super) const GROUP: usize = 4;
+
+/// How many words of each column lie together.
+pub(super) const PAIR: usize = GROUP / 2;
+
+/// Two words as they lie together: the first in the low half. They are one number so that they are moved as one.
+pub(super) type Pair = u32;
+
+#[inline(always)]
+pub(super) fn pair(first: i16, second: i16) -> Pair {
+    Pair::from(first.cast_unsigned()) | Pair::from(second.cast_unsigned()) << 16
+}
 
 /// The most rows of a product that any processor computes at once.
 pub(super) const MAX_ROWS: usize = 32;
@@ -64,10 +76,11 @@ impl<T> Left<'_, T> {
     #[inline(always)]
     fn check<R>(&self, panel: &[R], out: &Out<'_>, most: usize) {
         let Self { codes, stride, rows, depth } = *self;
-        let per_group = GROUP / size_of::<R>();
+        // Panels of bytes are bytes, those of words are pairs of them.
+        let (per_group, groups) = if size_of::<R>() == 1 { (GROUP, panel.len() / GROUP) } else { (PAIR, panel.len()) };
         assert!(rows > 0 && rows <= most && depth.is_multiple_of(per_group), "a product of another shape");
         assert!((rows - 1) * stride + depth <= codes.len(), "the left side is short");
-        assert!(depth * COLUMNS <= panel.len(), "the right side is short");
+        assert!(depth / per_group * COLUMNS <= groups, "the right side is short");
         assert!((rows - 1) * out.stride + COLUMNS <= out.sums.len(), "the result is short");
     }
 }
@@ -131,8 +144,10 @@ pub(super) trait Simd: Copy + Send + Sync {
     fn max(self, a: Self::Float, b: Self::Float) -> Self::Float;
     /// The nearest whole numbers, the even one of two, of numbers below 2^22 in size. Others give any number.
     fn round(self, value: Self::Float) -> Self::Int;
-    /// 2 to the given powers, from -126 to 127.
-    fn power_of_two(self, power: Self::Int) -> Self::Float;
+    /// The same as floating-point numbers.
+    fn whole(self, value: Self::Float) -> Self::Float;
+    /// Numbers times 2 to the powers of whole numbers from -126 to 127; no result is smaller than 2^-126.
+    fn scale(self, value: Self::Float, power: Self::Float) -> Self::Float;
 
     fn splat_int(self, value: i32) -> Self::Int;
     fn load_int(self, from: &[i32; LANES]) -> Self::Int;
@@ -157,7 +172,7 @@ pub(super) trait Simd: Copy + Send + Sync {
     /// read, and written to with anything.
     fn product_of_codes(self, left: Left<'_, Self::Code>, panel: &[u8], out: Out<'_>);
     /// The same for 16-bit codes in groups of two.
-    fn product_of_words(self, left: Left<'_, i16>, panel: &[i16], out: Out<'_>);
+    fn product_of_words(self, left: Left<'_, i16>, panel: &[Pair], out: Out<'_>);
 }
 
 /// Calls a function whose first parameter is a number of rows.
@@ -192,7 +207,7 @@ macro_rules! on_each {
             #[cfg(target_os = "linux")]
             found.extend($crate::int8::simd::Amx::detect().map(|simd| $check(simd, $($argument),*)));
         }
-        #[cfg(target_arch = "aarch64")]
+        #[cfg(all(target_arch = "aarch64", target_endian = "little"))]
         {
             use $crate::int8::simd::Neon;
             found.extend(Neon::<false>::detect().map(|simd| $check(simd, $($argument),*)));

@@ -4,7 +4,7 @@
 use std::arch::aarch64::*;
 use std::arch::{asm, is_aarch64_feature_detected};
 
-use super::{COLUMNS, GROUP, LANES, Left, Out, Simd, with_rows};
+use super::{COLUMNS, GROUP, LANES, Left, Out, Pair, Simd, with_rows};
 
 /// A processor with NEON; with dot products where `DOT` is set.
 #[derive(Clone, Copy)]
@@ -78,10 +78,11 @@ impl<const DOT: bool> Simd for Neon<DOT> {
         min(a: Self::Float, b: Self::Float) -> Self::Float = each!(vminq_f32, a, b);
         max(a: Self::Float, b: Self::Float) -> Self::Float = each!(vmaxq_f32, a, b);
         round(value: Self::Float) -> Self::Int = each!(vcvtnq_s32_f32, value);
-        power_of_two(power: Self::Int) -> Self::Float = {
-            let bits = each!(vaddq_s32, power, [vdupq_n_s32(127); PARTS]);
-            let bits = bits.map(|bits| vshlq_n_s32::<23>(bits));
-            each!(vreinterpretq_f32_s32, bits)
+        whole(value: Self::Float) -> Self::Float = each!(vrndnq_f32, value);
+        scale(value: Self::Float, power: Self::Float) -> Self::Float = {
+            let power = each!(vaddq_s32, each!(vcvtnq_s32_f32, power), [vdupq_n_s32(127); PARTS]);
+            let power = power.map(|power| vreinterpretq_f32_s32(vshlq_n_s32::<23>(power)));
+            each!(vmulq_f32, value, power)
         };
         splat_int(value: i32) -> Self::Int = [vdupq_n_s32(value); PARTS];
         load_int(from: &[i32; LANES]) -> Self::Int = {
@@ -135,9 +136,9 @@ impl<const DOT: bool> Simd for Neon<DOT> {
     }
 
     #[inline(always)]
-    fn product_of_words(self, left: Left<'_, i16>, panel: &[i16], out: Out<'_>) {
+    fn product_of_words(self, left: Left<'_, i16>, panel: &[Pair], out: Out<'_>) {
         left.check(panel, &out, Self::ROWS);
-        let (a, b, c) = (left.codes.as_ptr(), panel.as_ptr(), out.sums.as_mut_ptr());
+        let (a, b, c) = (left.codes.as_ptr(), panel.as_ptr().cast::<i16>(), out.sums.as_mut_ptr());
         let groups = left.depth * 2 / GROUP;
         for half in 0..COLUMNS / LANES {
             // SAFETY: as above.

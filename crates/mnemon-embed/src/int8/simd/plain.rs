@@ -1,6 +1,6 @@
 //! Rust without any instruction of a kind of processor: runs everywhere, and is what the others are compared with.
 
-use super::{COLUMNS, GROUP, LANES, Left, Out, Simd};
+use super::{COLUMNS, GROUP, LANES, Left, Out, Pair, Simd};
 
 #[derive(Clone, Copy)]
 pub(crate) struct Plain;
@@ -69,8 +69,14 @@ impl Simd for Plain {
     }
 
     #[inline(always)]
-    fn power_of_two(self, power: Self::Int) -> Self::Float {
-        power.map(|power| f32::from_bits(power.wrapping_add(127).cast_unsigned() << 23))
+    fn whole(self, value: Self::Float) -> Self::Float {
+        self.float(self.round(value))
+    }
+
+    #[inline(always)]
+    fn scale(self, value: Self::Float, power: Self::Float) -> Self::Float {
+        let power = self.round(power).map(|power| f32::from_bits(power.wrapping_add(127).cast_unsigned() << 23));
+        self.mul(value, power)
     }
 
     #[inline(always)]
@@ -144,19 +150,19 @@ impl Simd for Plain {
     }
 
     #[inline(always)]
-    fn product_of_words(self, left: Left<'_, i16>, panel: &[i16], out: Out<'_>) {
+    fn product_of_words(self, left: Left<'_, i16>, panel: &[Pair], out: Out<'_>) {
         left.check(panel, &out, Self::ROWS);
-        product(left, panel.as_chunks::<{ GROUP / 2 }>().0, out, |pair| pair);
+        product(left, panel, out, |pair| [pair as i16, (pair >> 16) as i16]);
     }
 }
 
 /// `split` makes numbers of the codes of a column.
 #[inline(always)]
-fn product<L: Copy + Into<i16>, R: Copy, const N: usize>(
+fn product<L: Copy + Into<i16>, G: Copy, const N: usize>(
     left: Left<'_, L>,
-    panel: &[[R; N]],
+    panel: &[G],
     out: Out<'_>,
-    split: impl Fn([R; N]) -> [i16; N],
+    split: impl Fn(G) -> [i16; N],
 ) {
     let mut sums = [[0i32; COLUMNS]; Plain::ROWS];
     for (group, columns) in panel.as_chunks::<COLUMNS>().0.iter().enumerate().take(left.depth / N) {
