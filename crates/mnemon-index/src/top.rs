@@ -1,7 +1,6 @@
 //! The best few of many.
 
 use std::cmp::Ordering;
-use std::collections::BinaryHeap;
 
 /// A row that a search found.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -35,22 +34,27 @@ impl Near {
 }
 
 /// Keeps the `k` best of the rows pushed into it.
+///
+/// Rows are gathered until there are twice as many as wanted, and then the worse half is cut off: a constant number of
+/// comparisons a row, where a heap takes the logarithm of `k`.
 pub(crate) struct Top {
     k: usize,
-    /// The worst of those kept is on top.
-    heap: BinaryHeap<Ranked>,
-    /// A row below this similarity cannot enter any more.
+    room: usize,
+    rows: Vec<Near>,
+    /// A row below this similarity cannot be among the best any more.
     floor: f32,
 }
-
-struct Ranked(Near);
 
 impl Top {
     /// `expected` bounds what is allocated at once, for the case that `k` is far above the number of rows.
     pub(crate) fn new(k: usize, expected: usize) -> Self {
+        /// With very few wanted, cutting should still be rare.
+        const LEAST_ROOM: usize = 32;
+        let room = k.saturating_mul(2).max(LEAST_ROOM);
         Self {
             k,
-            heap: BinaryHeap::with_capacity(k.min(expected) + 1),
+            room,
+            rows: Vec::with_capacity(room.min(expected)),
             floor: if k == 0 { f32::INFINITY } else { f32::NEG_INFINITY },
         }
     }
@@ -61,47 +65,28 @@ impl Top {
         similarity >= self.floor
     }
 
+    #[inline]
     pub(crate) fn push(&mut self, near: Near) {
-        if self.k == 0 {
-            return;
-        }
-        if self.heap.len() < self.k {
-            self.heap.push(Ranked(near));
-        } else if let Some(mut worst) = self.heap.peek_mut()
-            && near.rank(&worst.0) == Ordering::Less
-        {
-            *worst = Ranked(near);
-        }
-        if self.heap.len() == self.k
-            && let Some(worst) = self.heap.peek()
-        {
-            self.floor = worst.0.similarity;
+        self.rows.push(near);
+        if self.rows.len() >= self.room {
+            self.cut();
         }
     }
 
     /// The best, in no order.
-    pub(crate) fn into_rows(self) -> Vec<Near> {
-        self.heap.into_iter().map(|Ranked(near)| near).collect()
+    pub(crate) fn into_rows(mut self) -> Vec<Near> {
+        self.cut();
+        self.rows
     }
-}
 
-impl PartialEq for Ranked {
-    fn eq(&self, other: &Self) -> bool {
-        self.cmp(other) == Ordering::Equal
-    }
-}
-
-impl Eq for Ranked {}
-
-impl PartialOrd for Ranked {
-    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
-        Some(self.cmp(other))
-    }
-}
-
-impl Ord for Ranked {
-    fn cmp(&self, other: &Self) -> Ordering {
-        self.0.rank(&other.0)
+    fn cut(&mut self) {
+        if self.rows.len() > self.k {
+            if let Some(last) = self.k.checked_sub(1) {
+                let (_, worst, _) = self.rows.select_nth_unstable_by(last, Near::rank);
+                self.floor = worst.similarity;
+            }
+            self.rows.truncate(self.k);
+        }
     }
 }
 
@@ -113,7 +98,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn the_best_are_those_of_a_full_sort(scores in proptest::collection::vec(-3i8..=3, 0..60), k in 0usize..70) {
+        fn the_best_are_those_of_a_full_sort(scores in proptest::collection::vec(-3i8..=3, 0..300), k in 0usize..70) {
             let all = scores.iter().enumerate();
             let near = |(i, s): (usize, &i8)| Near { id: i as i64, similarity: f32::from(*s) / 4.0, slot: i as u32 };
             let mut all: Vec<Near> = all.map(near).collect();
