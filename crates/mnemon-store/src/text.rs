@@ -1,4 +1,4 @@
-//! Full-text search.
+//! Full-text search: in the whole text of memories that have more words than their terms say.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::LazyLock;
@@ -36,7 +36,9 @@ pub struct TextHit {
 }
 
 impl Snapshot<'_> {
-    /// The memories that match best, best first; of equal ones the newer first.
+    /// The memories that match best, best first; of equal ones the newer first. It looks in those that have more words
+    /// than the terms of their passages say ([`NewPassage::is_longer`](crate::NewPassage)); by these terms all are found,
+    /// with [`Snapshot::term_search`].
     ///
     /// Words are compared by their stem (Porter) and without accents. Words of unsegmented scripts are found by their
     /// pairs of characters. Words that are in every English text are left out as long as others remain.
