@@ -130,6 +130,13 @@ impl TokenEmbedder for Given {
     }
 }
 
+/// A text with what is stored beside it.
+struct BareRow {
+    text: String,
+    vector: Vec<u8>,
+    pieces: Option<Vec<u8>>,
+}
+
 /// A table without anything.
 struct Bare {
     conn: Connection,
@@ -148,22 +155,22 @@ impl Bare {
         Ok(Self { conn, model: Arc::clone(model), rotation })
     }
 
-    /// What is stored of a text beside itself.
-    fn bytes(&self, text: &str) -> (Vec<u8>, Option<Vec<u8>>) {
-        let vector = self.model.vector(text).iter().flat_map(|value| value.to_le_bytes()).collect();
+    fn row(&self, text: String) -> BareRow {
+        let vector = self.model.vector(&text).iter().flat_map(|value| value.to_le_bytes()).collect();
         let code = |rotation: &Rotation| {
-            let tokens = self.model.tokens(text);
+            let tokens = self.model.tokens(&text);
             encode(rotation, tokens.iter().filter(|(piece, _)| self.model.piece(*piece).is_some_and(is_content)))
         };
-        (vector, self.rotation.as_ref().map(code))
+        let pieces = self.rotation.as_ref().map(code);
+        BareRow { text, vector, pieces }
     }
 
-    fn insert(&self, rows: &[(String, (Vec<u8>, Option<Vec<u8>>))]) -> Result<(), rusqlite::Error> {
+    fn insert(&self, rows: &[BareRow]) -> Result<(), rusqlite::Error> {
         let tx = rusqlite::Transaction::new_unchecked(&self.conn, rusqlite::TransactionBehavior::Immediate)?;
         {
             let mut insert = tx.prepare_cached("INSERT INTO bare (text, vector, pieces) VALUES (?1, ?2, ?3)")?;
-            for (text, (vector, pieces)) in rows {
-                insert.execute(params![text, vector, pieces])?;
+            for row in rows {
+                insert.execute(params![row.text, row.vector, row.pieces])?;
             }
         }
         tx.commit()
@@ -251,8 +258,7 @@ impl Place {
         let before: Vec<NewMemory> = (0..BEFORE).map(|_| place.texts.memory()).collect();
         place.given.add(&before)?;
         for memory in before {
-            let bytes = place.bare.bytes(&memory.text);
-            place.bare.insert(&[(memory.text, bytes)])?;
+            place.bare.insert(&[place.bare.row(memory.text)])?;
         }
         Ok(place)
     }
@@ -263,8 +269,7 @@ impl Place {
         let memory = |text: &String| NewMemory::new(Kind::Note, text.clone());
         Ok(match way {
             Way::BareExchange | Way::BareRow | Way::BareBatch => {
-                let rows: Vec<_> = texts.into_iter().map(|text| (self.bare.bytes(&text), text)).collect();
-                let rows: Vec<_> = rows.into_iter().map(|(bytes, text)| (text, bytes)).collect();
+                let rows: Vec<BareRow> = texts.into_iter().map(|text| self.bare.row(text)).collect();
                 let start = Instant::now();
                 self.bare.insert(&rows)?;
                 start.elapsed()

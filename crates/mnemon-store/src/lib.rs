@@ -27,6 +27,7 @@ mod error;
 mod grams;
 mod memories;
 mod options;
+mod parts;
 mod passages;
 mod saved;
 mod schema;

@@ -6,7 +6,8 @@ use mnemon_core::{Kind, Role, Timestamp};
 use rusqlite::{OptionalExtension, Row, params};
 
 use crate::memories::{Added, fnv1a, time_from_millis};
-use crate::vectors::Table;
+use crate::parts::Table;
+use crate::vectors::StoredVectors;
 use crate::{PassageId, RowId, ScopeRow, Snapshot, StoreError, WriteTx};
 
 /// A passage that is about to be stored.
@@ -331,7 +332,7 @@ impl WriteTx<'_> {
         memory: RowId,
         scope: i64,
         passages: &[NewPassage<'_>],
-    ) -> Result<VectorsByContent, StoreError> {
+    ) -> Result<HashMap<u64, StoredVectors>, StoreError> {
         let mut kept = HashMap::new();
         let wanted: HashMap<i64, u64> =
             passages.iter().map(|passage| (scoped(scope, passage.content), passage.content)).collect();
@@ -346,9 +347,6 @@ impl WriteTx<'_> {
         Ok(kept)
     }
 }
-
-/// For each content the vectors of it as they are stored, each with the row of its model.
-type VectorsByContent = HashMap<u64, Vec<(i64, Vec<u8>)>>;
 
 /// What of a memory its passages repeat.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

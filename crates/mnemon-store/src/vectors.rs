@@ -1,21 +1,10 @@
 //! Vectors as rows, each under the model that made it.
 
-use std::fmt;
-
 use mnemon_core::ModelId;
 use rusqlite::{OptionalExtension, params};
 
+use crate::parts::{MAX_MODEL, Table};
 use crate::{PassageId, Snapshot, StoreError, WriteTx};
-
-/// The key of a part of what is stored: 12 bits for the model, 43 for the passage, 8 for the part.
-const PART_BITS: u32 = 8;
-const PASSAGE_BITS: u32 = 43;
-const MAX_PART: i64 = (1 << PART_BITS) - 1;
-const MAX_PASSAGE: i64 = (1 << PASSAGE_BITS) - 1;
-const MAX_MODEL: i64 = (1 << (63 - PART_BITS - PASSAGE_BITS)) - 1;
-
-/// Five parts fill a page of 4,096 bytes; rows of 1,536 bytes would leave a quarter of it empty.
-const PART_BYTES: usize = 768;
 
 /// The row of a model. Vectors are stored and read under one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -130,26 +119,6 @@ impl Snapshot<'_> {
         self.without(Table::TokenVector, model, after, limit)
     }
 
-    /// Hands over what is stored of a passage, part after part; false when there is nothing.
-    fn read_parts(
-        &self,
-        table: Table,
-        model: i64,
-        passage: PassageId,
-        mut each: impl FnMut(&[u8]),
-    ) -> Result<bool, StoreError> {
-        let mut statement =
-            self.conn.prepare_cached(&format!("SELECT data FROM {table} WHERE id BETWEEN ?1 AND ?2 ORDER BY id"))?;
-        let first = key(model, passage);
-        let mut rows = statement.query([first, first | MAX_PART])?;
-        let mut found = false;
-        while let Some(row) = rows.next()? {
-            each(row.get_ref(0)?.as_blob().map_err(rusqlite::Error::from)?);
-            found = true;
-        }
-        Ok(found)
-    }
-
     fn count_without(&self, table: Table, model: Option<ModelRow>) -> Result<u64, StoreError> {
         Ok(self
             .conn
@@ -238,7 +207,7 @@ impl WriteTx<'_> {
     }
 
     /// The vectors of a passage as they are stored, each with its model.
-    pub(crate) fn vectors_of(&self, passage: PassageId) -> Result<Vec<(i64, Vec<u8>)>, StoreError> {
+    pub(crate) fn vectors_of(&self, passage: PassageId) -> Result<StoredVectors, StoreError> {
         let mut statement = self.conn.prepare_cached("SELECT id FROM model ORDER BY id")?;
         let mut models = statement.query([])?;
         let mut vectors = Vec::new();
@@ -250,75 +219,10 @@ impl WriteTx<'_> {
         }
         Ok(vectors)
     }
-
-    /// False when the passage is not there (any more).
-    fn replace_parts(&self, table: Table, model: i64, passage: PassageId, data: &[u8]) -> Result<bool, StoreError> {
-        let is_there = self.conn.prepare_cached("SELECT 1 FROM passage WHERE id = ?1")?.exists([passage])?;
-        if is_there {
-            let first = key(model, passage);
-            self.conn
-                .prepare_cached(&format!("DELETE FROM {table} WHERE id BETWEEN ?1 AND ?2"))?
-                .execute([first, first | MAX_PART])?;
-            self.write_parts(table, model, passage, data)?;
-        }
-        Ok(is_there)
-    }
-
-    /// Of a passage that is there and has nothing stored.
-    pub(crate) fn write_parts(
-        &self,
-        table: Table,
-        model: i64,
-        passage: PassageId,
-        data: &[u8],
-    ) -> Result<(), StoreError> {
-        if !(1..=MAX_PASSAGE).contains(&passage) {
-            return Err(StoreError::Invalid {
-                field: "passage",
-                expected: "a number of at most 43 bits",
-                got: passage.to_string(),
-            });
-        }
-        let mut insert = self.conn.prepare_cached(&format!("INSERT INTO {table} (id, data) VALUES (?1, ?2)"))?;
-        for (id, part) in (key(model, passage)..).zip(parts(data)) {
-            insert.execute(params![id, part])?;
-        }
-        match table {
-            Table::Vector => self.log_vector(passage, model),
-            Table::TokenVector => Ok(()),
-        }
-    }
 }
 
-/// Where what is stored of a passage for a model lies in parts.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Table {
-    Vector,
-    TokenVector,
-}
-
-impl fmt::Display for Table {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Vector => "vector",
-            Self::TokenVector => "token_vector",
-        })
-    }
-}
-
-/// The key of the first part. Triggers and queries know the shifts: `model << 51 | passage << 8 | part`.
-fn key(model: i64, passage: PassageId) -> i64 {
-    model << (PART_BITS + PASSAGE_BITS) | (passage & MAX_PASSAGE) << PART_BITS
-}
-
-/// Data in at most 256 parts, of 768 bytes as long as these suffice; of no data one empty part.
-fn parts(data: &[u8]) -> impl Iterator<Item = &[u8]> {
-    let count = data.len().div_ceil(PART_BYTES).clamp(1, MAX_PART as usize + 1);
-    // Whole numbers of four bytes, so that no value of a vector is split.
-    let size = data.len().div_ceil(count).next_multiple_of(4).max(4);
-    let first = data.get(..size).unwrap_or(data);
-    std::iter::once(first).chain(data.get(size..).unwrap_or_default().chunks(size))
-}
+/// Vectors of one passage as they are stored, each with its model.
+pub(crate) type StoredVectors = Vec<(i64, Vec<u8>)>;
 
 fn to_bytes(vector: &[f32]) -> Vec<u8> {
     let mut data = Vec::with_capacity(vector.len() * 4);
@@ -356,25 +260,6 @@ mod tests {
 
     use super::*;
     use crate::{NewPassage, Store};
-
-    #[test]
-    fn parts_are_short_and_whole_numbers_of_values() {
-        let sizes = |length: usize| parts(&vec![7; length]).map(<[u8]>::len).collect::<Vec<_>>();
-        assert_eq!(sizes(0), [0]);
-        assert_eq!(sizes(4), [4]);
-        assert_eq!(sizes(768), [768]);
-        assert_eq!(sizes(769), [388, 381]);
-        assert_eq!(sizes(1536), [768, 768]);
-        assert_eq!(sizes(2000), [668, 668, 664]);
-        assert!(sizes(300_000).len() <= 256 && sizes(300_000).iter().sum::<usize>() == 300_000);
-        assert!(sizes(4 * 32_768).iter().all(|size| *size <= 768 && size % 4 == 0));
-    }
-
-    #[test]
-    fn keys_are_ordered_as_models_and_passages_are() {
-        let keys = [key(1, 1), key(1, 2), key(1, MAX_PASSAGE), key(2, 1), key(MAX_MODEL, MAX_PASSAGE) | MAX_PART];
-        assert!(keys.is_sorted() && keys[0] > 0 && keys[4] == i64::MAX);
-    }
 
     proptest! {
         /// What is read is what was stored last, whatever was stored beside and before it.
