@@ -14,8 +14,10 @@ K = 10
 RECALL = 0.99
 # How wide to search, for the curve and as brackets of the width that gives RECALL.
 WIDTHS = (10, 16, 24, 32, 48, 64, 96, 128, 192, 256, 384, 512, 768, 1024, 1536)
-# Questions: to choose the width, to measure, and rows that are inserted.
-TUNE, MEASURE, INSERT = 100_000, 101_000, 105_000
+# Rows that are asked, and rows that are inserted. All sides are asked the same, so the width is chosen on all of them:
+# it is the recall of the very questions that are timed that is held equal.
+MEASURE, INSERT = 101_000, 105_000
+ROUNDS, QUICK_ROUNDS, EACH_ROUND = 9, 5, 100
 FILE = places.DATA / "vectors.f32"
 
 
@@ -72,10 +74,10 @@ def curve(side: Side, truth: Truth, quick: bool) -> list[dict]:
     points = []
     count = 100 if quick else 300
     for width in WIDTHS:
-        answer = side.ask("search", **{"from": TUNE}, count=count, k=K, ef=width)
+        answer = side.ask("search", **{"from": MEASURE}, count=count, k=K, ef=width)
         point = {
             "ef": width,
-            "recall": round(truth.recall(TUNE, answer["ids"]), 4),
+            "recall": round(truth.recall(MEASURE, answer["ids"]), 4),
             "us": numbers.rounded(sum(answer["took"]["cpu"]) / len(answer["took"]["cpu"])),
         }
         points.append(point)
@@ -90,11 +92,19 @@ def narrowest(side: Side, truth: Truth, points: list[dict], quick: bool) -> int 
     if not reached:
         return None
     below = max((point["ef"] for point in points if point["ef"] < reached[0]), default=K)
+    questions = EACH_ROUND * (QUICK_ROUNDS if quick else ROUNDS)
+
+    def enough(width: int) -> bool:
+        answer = side.ask("search", **{"from": MEASURE}, count=questions, k=K, ef=width)
+        return truth.recall(MEASURE, answer["ids"]) >= RECALL
+
     low, high = below, reached[0]
+    # The curve is drawn from fewer questions, so its bracket may be a little too narrow.
+    while not enough(high) and high < WIDTHS[-1]:
+        low, high = high, high * 5 // 4
     while high - low > max(1, high // 24):
         middle = (low + high) // 2
-        answer = side.ask("search", **{"from": TUNE}, count=100 if quick else 500, k=K, ef=middle)
-        low, high = (low, middle) if truth.recall(TUNE, answer["ids"]) >= RECALL else (middle, high)
+        low, high = (low, middle) if enough(middle) else (middle, high)
     return high
 
 
@@ -133,13 +143,12 @@ def size_of(size: int, rows: np.ndarray, quick: bool, cores: list[int]) -> dict:
                 best = max(point["recall"] for point in points)
                 found[name]["ef"] = next(point["ef"] for point in points if point["recall"] >= best - 0.003)
         say(f"{size:,}: {name} built in {built['took']['wall']:.1f} s, ef {found[name]['ef']}")
-    count = 5 if quick else 9
-    for number in range(count):
+    for number in range(QUICK_ROUNDS if quick else ROUNDS):
         order = list(sides)
         for name in order[number % len(order) :] + order[: number % len(order)]:
-            asked = 20 if name in ("f32-scan", "sqlite-vec") else 100
+            asked = 20 if name in ("f32-scan", "sqlite-vec") else EACH_ROUND
             asked = 3 if name == "sqlite-vec" and size > 10_000 else asked
-            start = MEASURE + number * 100
+            start = MEASURE + number * EACH_ROUND
             answer = sides[name].ask("search", **{"from": start}, count=asked, k=K, ef=found[name]["ef"] or K)
             found[name]["each"] = answer["each"]
             found[name]["runs"].append(answer["took"])
