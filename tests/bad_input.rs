@@ -425,7 +425,7 @@ fn an_embedder_that_changes_its_dimension_is_told_and_costs_no_turn() {
     memory.observe(KNOWN, "Noted.").unwrap();
     assert_eq!(memory.build_context(question()).unwrap().manifest().degraded, None);
     DIMENSION.store(8, Ordering::Relaxed);
-    let observed = memory.observe("The pot is by the door", "Noted.").unwrap();
+    let observed = memory.observe("The pot is by the door", "So it is.").unwrap();
     assert!(matches!(observed.degraded, Some(Degradation::ModelFailed { .. })), "{observed:?}");
     let context = memory.build_context(question()).unwrap();
     assert!(context.text().contains(KNOWN));
