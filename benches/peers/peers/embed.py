@@ -125,15 +125,15 @@ def threads_of(names: list[str], cores: list[int], count: int, quick: bool) -> d
     both = {f"{name} 1": side for name, side in single.items()} | {f"{name} 2": side for name, side in double.items()}
     measured = rounds(both, count, quick, "wall", queries=False)
     for name in double:
-        pair = {
-            which: numbers.ratios(measured[f"{name} 2"][f"{which}_per_s"], measured[f"{name} 1"][f"{which}_per_s"])
-            for which in SETS
-            if f"{name} 1" in measured
+        if f"{name} 1" not in measured:
+            continue
+        # Two cores are seldom both free for long on a machine that does other things: the best round of each.
+        best = {
+            threads: {which: max(measured[f"{name} {threads}"][f"{which}_per_s"]) for which in SETS}
+            for threads in (1, 2)
         }
-        found[name] = {
-            f"{which}_per_s": numbers.rounded(numbers.median(measured[f"{name} 2"][f"{which}_per_s"])) for which in SETS
-        }
-        found[name]["over_one_thread"] = pair
+        found[name] = {f"{which}_per_s": numbers.rounded(best[2][which]) for which in SETS}
+        found[name]["over_one_thread"] = {which: numbers.rounded(best[2][which] / best[1][which]) for which in SETS}
     for side in both.values():
         side.close()
     return found
@@ -172,7 +172,7 @@ def run(quick: bool, cores: list[int]) -> dict:
     if len(cores) >= 2:
         say("two threads")
         two = ["ours-int8", "ours-f32", "onnxruntime-int8", "onnxruntime-fp32"]
-        result["two_threads"] = threads_of(two, cores, 2 if quick else count - 4, quick)
+        result["two_threads"] = threads_of(two, cores, 3 if quick else count, quick)
     write(places.results(quick) / "embed.json", result)
     return result
 
@@ -209,14 +209,14 @@ def shown(result: dict) -> str:
             [
                 name,
                 v["t40_per_s"],
-                v["over_one_thread"]["t40"]["median"],
+                v["over_one_thread"]["t40"],
                 v["t200_per_s"],
-                v["over_one_thread"]["t200"]["median"],
+                v["over_one_thread"]["t200"],
             ]
             for name, v in result["two_threads"].items()
         ]
         parts.append(
-            "**Two threads**, by the wall\n\n"
+            "**Two threads**, by the wall, the best round of each\n\n"
             + numbers.table(["", "texts/s, 40", "over one thread", "texts/s, 200", "over one thread"], rows)
         )
     rows = [[name, f"{v['mean']:.6f}", f"{v['min']:.6f}", v["texts"]] for name, v in result["parity"].items()]
