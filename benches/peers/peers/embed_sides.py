@@ -42,7 +42,7 @@ class Encoder:
         for batch in BATCH_SIZES:
             with Timer() as timer:
                 self.encode(texts[:SAMPLE], batch)
-            best = min(best, (timer.cpu, batch))
+            best = min(best, (timer.cpu if self.threads == 1 else timer.wall, batch))
         self.sets[set] = (texts, best[1])
         return {"batch": best[1]}
 
