@@ -80,7 +80,7 @@ impl Resident {
         for scope in store.read(|snapshot| snapshot.scopes_of(VectorIndex::GRAPH_FROM))? {
             store.read(|snapshot| self.at(snapshot, scope, 0, |_| Ok(())).map(|_| ()))?;
             let shelf = self.shelf(scope);
-            let job = shelf.write().unwrap_or_else(PoisonError::into_inner).graph_job(params)?;
+            let job = shelf.read().unwrap_or_else(PoisonError::into_inner).graph_job(params)?;
             if let Some(job) = job {
                 let graph = job.build();
                 shelf.write().unwrap_or_else(PoisonError::into_inner).install(graph)?;

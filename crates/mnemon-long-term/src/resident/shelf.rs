@@ -106,8 +106,8 @@ impl Shelf {
     }
 
     /// The work of building a graph, if one is due.
-    pub(super) fn graph_job(&mut self, params: GraphParams) -> Result<Option<GraphJob>, LongTermError> {
-        match &mut self.vectors {
+    pub(super) fn graph_job(&self, params: GraphParams) -> Result<Option<GraphJob>, LongTermError> {
+        match &self.vectors {
             Some((_, index)) if index.graph_due() => Ok(Some(index.graph_job(params)?)),
             _ => Ok(None),
         }
