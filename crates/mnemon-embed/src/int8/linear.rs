@@ -16,6 +16,9 @@ pub(super) const MAX_DEPTH: usize = 65_536;
 /// How many steps lie between the smallest and the largest value of a row.
 const STEPS: f32 = 254.0;
 
+/// About how many rows are multiplied with one panel after the other.
+const BLOCK: usize = 64;
+
 /// What happens to the results of a layer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Then {
@@ -157,16 +160,20 @@ impl Linear {
         simd.run_products(
             #[inline(always)]
             || {
-                for (number, (panel, columns)) in panels.zip(columns).enumerate() {
-                    let outs = out.chunks_mut(height * self.width());
-                    for ((at, roundings), out) in
-                        (0..).step_by(height * self.depth).zip(roundings.chunks(height)).zip(outs)
-                    {
-                        let codes = codes.get(at..).unwrap_or_default();
-                        let left = Left { codes, stride: self.depth, rows: roundings.len(), depth: self.depth };
-                        let out = out.get_mut(number * COLUMNS..).unwrap_or_default();
-                        simd.product_of_codes(left, panel, Out { sums: &mut *tile, stride: COLUMNS });
-                        finish_tile(simd, tile, roundings, columns, then, out, self.scales.len());
+                // Blocks of rows that stay in the nearest cache while all panels pass by.
+                let block = (BLOCK / height).max(1) * height;
+                let blocks = roundings.chunks(block).zip(out.chunks_mut(block * self.width()));
+                for ((roundings, out), first) in blocks.zip((0..).step_by(block)) {
+                    for (number, (panel, columns)) in panels.clone().zip(columns.clone()).enumerate() {
+                        let outs = out.chunks_mut(height * self.width());
+                        let tiles = roundings.chunks(height).zip(outs).zip((first..).step_by(height));
+                        for ((roundings, out), row) in tiles {
+                            let codes = codes.get(row * self.depth..).unwrap_or_default();
+                            let left = Left { codes, stride: self.depth, rows: roundings.len(), depth: self.depth };
+                            let out = out.get_mut(number * COLUMNS..).unwrap_or_default();
+                            simd.product_of_codes(left, panel, Out { sums: &mut *tile, stride: COLUMNS });
+                            finish_tile(simd, tile, roundings, columns, then, out, self.scales.len());
+                        }
                     }
                 }
             },
@@ -183,7 +190,7 @@ struct Columns<'a> {
 }
 
 impl<'a> Columns<'a> {
-    fn all(linear: &'a Linear) -> impl Iterator<Item = Self> {
+    fn all(linear: &'a Linear) -> impl Iterator<Item = Self> + Clone {
         let (scales, bias) = (linear.scales.as_chunks().0, linear.bias.as_chunks().0);
         let sums = linear.sums.as_chunks().0;
         scales.iter().zip(bias).zip(sums).map(|((scales, bias), sums)| Self { scales, bias, sums })
@@ -226,24 +233,30 @@ fn finish<S: Simd>(
     stride: usize,
     then: impl Fn(S::Float, &[f32; LANES]) -> S::Float,
 ) {
+    const HALVES: usize = COLUMNS / LANES;
+    let scales = halves(columns.scales).map(|scales| simd.load(scales));
+    let bias = halves(columns.bias).map(|bias| simd.load(bias));
+    let sums = halves(columns.sums).map(|sums| simd.load_int(sums));
     let rows = tile.as_chunks::<COLUMNS>().0.iter().zip(roundings);
-    for half in 0..COLUMNS / LANES {
-        let (Some(scales), Some(bias), Some(sums)) =
-            (lanes(columns.scales).get(half), lanes(columns.bias).get(half), lanes(columns.sums).get(half))
-        else {
-            continue;
-        };
-        let (scales, bias, sums) = (simd.load(scales), simd.load(bias), simd.load_int(sums));
-        for ((row, rounding), out) in rows.clone().zip(out.chunks_mut(stride.max(1))) {
-            let (Some(found), Some(out)) = (lanes(row).get(half), lanes_mut(out).get_mut(half)) else { continue };
-            let surplus =
-                simd.sub_int(simd.splat_int(rounding.surplus), simd.mul_int(simd.splat_int(rounding.zero), sums));
-            let whole = simd.add_int(simd.load_int(found), surplus);
-            let value = simd.mul(simd.mul(simd.float(whole), simd.splat(rounding.scale)), scales);
-            let value = then(simd.add(value, bias), out);
-            simd.store(value, out);
+    for ((row, rounding), out) in rows.zip(out.chunks_mut(stride.max(1))) {
+        let Some(out) = out.first_chunk_mut::<COLUMNS>() else { continue };
+        let (surplus, zero) = (simd.splat_int(rounding.surplus), simd.splat_int(rounding.zero));
+        let row_scale = simd.splat(rounding.scale);
+        let (row, out) = (halves(row), lanes_mut(out));
+        for half in 0..HALVES {
+            let surplus = simd.sub_int(surplus, simd.mul_int(zero, sums[half]));
+            let whole = simd.add_int(simd.load_int(row[half]), surplus);
+            let value = simd.mul(simd.mul(simd.float(whole), row_scale), scales[half]);
+            let value = then(simd.add(value, bias[half]), &out[half]);
+            simd.store(value, &mut out[half]);
         }
     }
+}
+
+#[inline(always)]
+fn halves<T>(values: &[T; COLUMNS]) -> [&[T; LANES]; COLUMNS / LANES] {
+    let values = lanes(values);
+    std::array::from_fn(|half| &values[half])
 }
 
 /// Rounds each row of `depth` values.

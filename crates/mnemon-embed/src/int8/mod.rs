@@ -31,7 +31,7 @@ use crate::table::Table;
 use crate::weights::Weights;
 
 /// How many pieces go through a feed-forward block at once, so that what lies between its two layers stays in the cache.
-const BLOCK: usize = 96;
+const BLOCK: usize = 128;
 
 /// A BERT whose layers are whole numbers.
 pub(crate) struct Int8Bert {
