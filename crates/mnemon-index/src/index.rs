@@ -152,8 +152,8 @@ impl VectorIndex {
     /// Finds the nearest rows: the most similar first, equal ones by id. The same index gives the same answer every time.
     ///
     /// Rows are searched by int8 products, and the best of them, [`oversample`]`(k)`, are ordered by the cosine of the
-    /// query in full and the int8 codes of the row: within 0.0004 of the true one as a rule, 0.002 at most, at 384 dimensions.
-    /// To get the true order ask for `oversample(k)` rows and give their stored vectors to [`rerank`](crate::rerank).
+    /// query in full and the int8 codes of the row: within 0.0004 of the true one as a rule, 0.002 at most, at 384
+    /// dimensions. To get the true order ask for `oversample(k)` rows and give their stored vectors to [`rerank`](crate::rerank).
     ///
     /// Cost at 384 dimensions: about 10 ns for each row that qualifies, or a search of the graph and 10 ns for each row
     /// that is not in it.
@@ -222,9 +222,8 @@ impl VectorIndex {
         Ok(similarities)
     }
 
-    /// The cosine of two rows, from the codes of both: within 0.0005 of the true one as a rule, 0.003 at
-    /// most, at 384 dimensions. `None` where
-    /// one is missing.
+    /// The cosine of two rows, from the codes of both: within 0.0005 of the true one as a rule, 0.003 at most, at 384
+    /// dimensions. `None` where one is missing.
     #[must_use]
     pub fn between(&self, a: i64, b: i64) -> Option<f32> {
         let row = |id| self.rows.codes().row(self.rows.find(id)?);
