@@ -86,7 +86,8 @@ class Side:
             line = ""
         if not line:
             tail = self.log.read_text(errors="replace")[-600:]
-            raise Failed(f"{self.name} ended at {op}: {tail}")
+            self.process.wait()
+            raise Failed(f"{self.name} ended at {op} with {self.process.returncode}: {tail}")
         answer = json.loads(line)
         if "error" in answer:
             raise Failed(f"{self.name} at {op}: {answer['error']}")
