@@ -257,9 +257,8 @@ impl Place {
         };
         let before: Vec<NewMemory> = (0..BEFORE).map(|_| place.texts.memory()).collect();
         place.given.add(&before)?;
-        for memory in before {
-            place.bare.insert(&[place.bare.row(memory.text)])?;
-        }
+        let rows: Vec<BareRow> = before.into_iter().map(|memory| place.bare.row(memory.text)).collect();
+        place.bare.insert(&rows)?;
         Ok(place)
     }
 
