@@ -1,6 +1,7 @@
 //! The pool: the passages that recall looks at for one question.
 
 use mnemon_core::{Role, Timestamp};
+use pulp::Arch;
 use simsimd::SpatialSimilarity;
 
 use crate::cues::Cues;
@@ -66,6 +67,12 @@ impl<'a> Vector<'a> {
     /// The inner product with a vector in f32.
     #[must_use]
     pub fn dot(self, vector: &[f32]) -> f32 {
+        // The compiler makes the loops for each kind of processor, and the one at hand picks its own.
+        Arch::new().dispatch(|| self.sum_of_products(vector)) * self.scale
+    }
+
+    #[inline(always)]
+    fn sum_of_products(self, vector: &[f32]) -> f32 {
         const LANES: usize = 16;
         let mut sums = [0.0f32; LANES];
         let (codes, codes_rest) = self.codes.as_chunks::<LANES>();
@@ -78,7 +85,7 @@ impl<'a> Vector<'a> {
         // Of a dimension that no lanes fill, the codes may go on with zeros where the values end.
         let rest = codes.get(values.len()).map_or(codes_rest, |next| next.as_slice());
         let rest: f32 = rest.iter().zip(values_rest).map(|(code, value)| f32::from(*code) * value).sum();
-        (sums.iter().sum::<f32>() + rest) * self.scale
+        sums.iter().sum::<f32>() + rest
     }
 
     /// The inner product of two: their cosine. 0 for vectors of different lengths.
