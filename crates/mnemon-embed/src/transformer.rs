@@ -43,7 +43,7 @@ pub struct SentenceTransformer {
 
 impl SentenceTransformer {
     /// Loads a model for the processor, with the encoder of [`LoadOptions::from_env`]. For the packed MiniLM this takes about
-    /// 70 ms, most of it for the tokenizer.
+    /// 50 ms, most of it for the tokenizer.
     ///
     /// # Errors
     /// When a file is missing, damaged or of a kind that this crate does not run; the error names the file, what was

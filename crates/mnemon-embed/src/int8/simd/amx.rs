@@ -1,4 +1,4 @@
-//! x86 with AMX: products of whole tiles of sixteen rows. Sapphire Rapids and later servers, on Linux, which has to be asked.
+//! x86 with AMX: products of whole tiles of sixteen rows and sixteen columns. Sapphire Rapids and later servers, on Linux, which has to be asked.
 
 use std::arch::asm;
 use std::arch::x86_64::{__cpuid, __cpuid_count, _xgetbv};
@@ -141,9 +141,10 @@ impl Simd for Amx {
     fn product_of_codes(self, left: Left<'_, i8>, panel: &[u8], out: Out<'_>) {
         left.check(panel, &out, Self::ROWS);
         let Left { codes, stride, rows, depth } = left;
-        let tiles = rows.div_ceil(ROWS);
-        let last = tiles * ROWS - 1;
-        let fits = depth > 0
+        let last = Self::ROWS - 1;
+        // Of few rows AVX-512 has done with a panel before the next one has come.
+        let fits = rows > Avx512::ROWS
+            && depth > 0
             && depth.is_multiple_of(DEPTH)
             && last * stride + depth <= codes.len()
             && last * out.stride + COLUMNS <= out.sums.len();
@@ -151,74 +152,33 @@ impl Simd for Amx {
             return self.in_parts(left, panel, out);
         }
         let (a, b, c) = (codes.as_ptr(), panel.as_ptr(), out.sums.as_mut_ptr());
-        // SAFETY: the processor has tiles, laid out by `run_products`, under which alone products run; all rows of the
-        // tiles lie in their slices, as was just seen, and the panel is as long, as `check` has made sure.
-        unsafe {
-            if tiles == 1 {
-                one(a, stride, depth / DEPTH, b, c, out.stride * size_of::<i32>());
-            } else {
-                two(a, stride, depth / DEPTH, b, c, out.stride * size_of::<i32>());
-            }
-        }
+        // SAFETY: the processor has tiles, laid out by `run_products`, under which alone products run; 32 rows of codes and
+        // of the result lie in their slices, as was just seen, and the panel is as long, as `check` has made sure.
+        unsafe { product(a, stride, depth / DEPTH, b, c, out.stride * size_of::<i32>()) }
     }
 }
 
 impl Amx {
     /// By AVX-512, as many rows at a time as that takes.
     fn in_parts(self, left: Left<'_, i8>, panel: &[u8], out: Out<'_>) {
-        for start in (0..left.rows).step_by(Avx512::ROWS) {
+        let height = Avx512::height(left.rows, Avx512::ROWS);
+        for start in (0..left.rows).step_by(height) {
             let codes = left.codes.get(start * left.stride..).unwrap_or_default();
             let sums = out.sums.get_mut(start * out.stride..).unwrap_or_default();
-            let part = Left { codes, rows: (left.rows - start).min(Avx512::ROWS), ..left };
+            let part = Left { codes, rows: (left.rows - start).min(height), ..left };
             self.0.product_of_codes(part, panel, Out { sums, stride: out.stride });
         }
     }
 }
 
-/// Sixteen rows from `a`, `a_stride` bytes apart, times a panel of `steps` times sixteen groups; results `c_stride` bytes
-/// apart.
+/// 32 rows from `a`, `a_stride` bytes apart, times a panel of `steps` times sixteen groups; results `c_stride` bytes apart.
 ///
 /// # Safety
-/// The tiles of the processor are laid out as [`LAYOUT`] says; each row holds `steps` times [`DEPTH`] codes, the panel
-/// [`COLUMNS`] times as many, and each of the sixteen rows of the result [`COLUMNS`] sums that nobody else looks at.
+/// The tiles of the processor are laid out as [`LAYOUT`] says; there is a step, each row holds `steps` times [`DEPTH`]
+/// codes, the panel [`COLUMNS`] times as many, and each of the 32 rows of the result [`COLUMNS`] sums that nobody else
+/// looks at.
 #[inline]
-unsafe fn one(a: *const i8, a_stride: usize, steps: usize, b: *const u8, c: *mut i32, c_stride: usize) {
-    // SAFETY: as the caller promises.
-    unsafe {
-        asm!(
-            "tilezero tmm0",
-            "tilezero tmm1",
-            "2:",
-            "tileloadd tmm4, [{a} + {a_stride}]",
-            "tileloadd tmm6, [{b} + {b_stride}]",
-            "tdpbsud tmm0, tmm4, tmm6",
-            "tileloadd tmm7, [{b} + {b_stride} + 64]",
-            "tdpbsud tmm1, tmm4, tmm7",
-            "add {a}, 64",
-            "add {b}, 2048",
-            "dec {steps}",
-            "jnz 2b",
-            "tilestored [{c} + {c_stride}], tmm0",
-            "tilestored [{c} + {c_stride} + 64], tmm1",
-            a = inout(reg) a => _,
-            b = inout(reg) b => _,
-            steps = inout(reg) steps => _,
-            c = in(reg) c,
-            a_stride = in(reg) a_stride,
-            b_stride = in(reg) GROUP * COLUMNS,
-            c_stride = in(reg) c_stride,
-            out("tmm0") _, out("tmm1") _, out("tmm4") _, out("tmm6") _, out("tmm7") _,
-            options(nostack)
-        );
-    }
-}
-
-/// The same for 32 rows.
-///
-/// # Safety
-/// As for [`one`].
-#[inline]
-unsafe fn two(a: *const i8, a_stride: usize, steps: usize, b: *const u8, c: *mut i32, c_stride: usize) {
+unsafe fn product(a: *const i8, a_stride: usize, steps: usize, b: *const u8, c: *mut i32, c_stride: usize) {
     // SAFETY: as the caller promises.
     unsafe {
         asm!(
