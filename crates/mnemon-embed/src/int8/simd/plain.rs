@@ -156,8 +156,8 @@ impl Simd for Plain {
     }
 }
 
-/// `split` makes numbers of the codes of a column.
-#[inline(always)]
+/// `split` makes numbers of the codes of a column. Not inlined: among the loops of a layer LLVM makes no vectors of these.
+#[inline(never)]
 fn product<L: Copy + Into<i16>, G: Copy, const N: usize>(
     left: Left<'_, L>,
     panel: &[G],
