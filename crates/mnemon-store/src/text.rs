@@ -37,8 +37,8 @@ pub struct TextHit {
 
 impl Snapshot<'_> {
     /// The memories that match best, best first; of equal ones the newer first. It looks in those that have more words
-    /// than the terms of their passages say ([`NewPassage::is_longer`](crate::NewPassage)); by these terms all are found,
-    /// with [`Snapshot::term_search`].
+    /// than the terms of their passages say ([`NewPassage::is_longer`](crate::NewPassage)); by these terms all are found, in
+    /// an index over [`Snapshot::each_passage`].
     ///
     /// Words are compared by their stem (Porter) and without accents. Words of unsegmented scripts are found by their
     /// pairs of characters. Words that are in every English text are left out as long as others remain.
