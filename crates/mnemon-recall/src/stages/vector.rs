@@ -43,7 +43,8 @@ fn in_context(question: &[f32], pool: &Pool<'_>, index: usize) -> Option<f32> {
     let near: f32 = parts.iter().map(|(weight, vector)| weight * vector.dot(question)).sum();
     let mut square = 0.0;
     for (at, (a, one)) in parts.iter().enumerate() {
-        square += a * a * one.cosine(*one);
+        // All are of unit length.
+        square += a * a;
         square += parts.iter().skip(at + 1).map(|(b, other)| 2.0 * a * b * one.cosine(*other)).sum::<f32>();
     }
     (square > 0.0).then(|| near / square.sqrt())
