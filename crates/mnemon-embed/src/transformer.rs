@@ -20,9 +20,10 @@ const MIN_TEXTS_PER_THREAD: usize = 16;
 /// A loaded model of the BERT family with its tokenizer, pooling and prompts.
 ///
 /// Any text is accepted: an empty one has the vector of the special pieces alone, NUL bytes and the like are dropped by
-/// the tokenizer, and a text far longer than the model reads is cut before the tokenizer sees it (to
+/// the tokenizer, and of a text far longer than the model reads only the beginning is read, so that ten megabytes cost about
+/// what ten pages do: our own tokenizer stops at the limit, and for that of the `tokenizers` crate the text is cut (to
 /// [`Self::max_pieces`] × 128 characters at most; white space and runs of more than 1,024 letters without a break
-/// are shortened first, which changes no word piece), so that ten megabytes cost about what ten pages do.
+/// are shortened first, which changes no word piece).
 ///
 /// Groups of at most 384 pieces run side by side on the pool of rayon in which [`Embedder::embed`] is called, each on
 /// one thread; a single group runs on the thread of the caller. The vector of a text does not depend on the other texts of

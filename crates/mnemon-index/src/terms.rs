@@ -78,7 +78,7 @@ pub struct TermHit {
 impl TermIndex {
     /// An index over documents, each by its terms, repeats kept; they are numbered from 0. The iterator is run twice.
     ///
-    /// Takes about 15 ns a term. At most 2^32 - 1 terms in all: what comes after is left out.
+    /// At most 2^32 - 1 terms in all: what comes after is left out.
     #[must_use]
     pub fn new<'a>(documents: impl Iterator<Item = &'a [u32]> + Clone) -> Self {
         let mut index = Self::default();
@@ -156,7 +156,8 @@ impl TermIndex {
     /// matching term is enough to be found, and a term counts once however often it is asked for. At most 64 terms are
     /// looked at.
     ///
-    /// Cost: about 1 ns for each document that has a term, once for each term; a common word is only looked up for
+    /// Cost: 0.24 ms for a question to 100,000 turns of a chat, on a busy machine. It grows with how many documents have each
+    /// term; a common word is only looked up for
     /// documents that can still be among the best.
     #[must_use]
     pub fn search(&self, terms: &[u32], limit: usize, allowed: impl Fn(u32) -> bool) -> Vec<TermHit> {

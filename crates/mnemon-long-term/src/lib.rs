@@ -23,7 +23,6 @@ mod embedding;
 mod error;
 mod known;
 mod long_term;
-mod neighbours;
 mod passage;
 mod pending;
 mod pieces;
@@ -34,7 +33,6 @@ pub use adding::{Append, Appended, Conversation, Part};
 pub use error::LongTermError;
 pub use long_term::{Embed, LongTerm, Written};
 pub use mnemon_recall::{Contribution, Feature, Level, Nearness, ParseLevelError};
-pub use neighbours::Neighbours;
 pub use pending::{Embedded, Maintenance};
 pub use recall::{
     Degradation, Diversity, Explained, Explanation, Hit, ParseDiversityError, Period, Recall, RecallQuery, Signals,

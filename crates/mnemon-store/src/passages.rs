@@ -149,33 +149,6 @@ impl Snapshot<'_> {
         Ok(ids)
     }
 
-    /// The passages of a scope whose memory happened (else was stored) at `from` or later and before `to`, in the order
-    /// of their ids. Its cost grows with how many there are.
-    ///
-    /// # Errors
-    /// When the file cannot be read.
-    pub fn passages_between(
-        &self,
-        scope: ScopeRow,
-        from: Option<Timestamp>,
-        to: Option<Timestamp>,
-    ) -> Result<Vec<PassageId>, StoreError> {
-        // Times are stored in whole milliseconds; a bound between two of them is the later one.
-        let bound = |time: Timestamp| time.as_nanosecond().div_euclid(1_000_000) + i128::from(has_rest(time));
-        let millis =
-            |time: Option<Timestamp>, none: i64| time.map_or(none, |time| i64::try_from(bound(time)).unwrap_or(none));
-        let mut statement = self.conn.prepare_cached(
-            "SELECT passage.id FROM memory JOIN passage ON passage.memory_id = memory.id
-             WHERE memory.scope_id = ?1 AND coalesce(memory.occurred_at, memory.stored_at) >= ?2
-             AND coalesce(memory.occurred_at, memory.stored_at) < ?3",
-        )?;
-        let mut ids: Vec<PassageId> = statement
-            .query_map([scope.0, millis(from, i64::MIN), millis(to, i64::MAX)], |row| row.get(0))?
-            .collect::<Result<_, _>>()?;
-        ids.sort_unstable();
-        Ok(ids)
-    }
-
     /// The version of the analysis of which every memory has its passages; 0 when some may have none.
     ///
     /// # Errors
@@ -386,10 +359,6 @@ fn check(owner: &Owner, passages: &[NewPassage<'_>]) -> Result<(), StoreError> {
         }),
         None => Ok(()),
     }
-}
-
-fn has_rest(time: Timestamp) -> bool {
-    time.subsec_nanosecond() % 1_000_000 != 0
 }
 
 pub(crate) fn passage_from_row(row: &Row<'_>) -> Result<PassageRow, StoreError> {

@@ -131,6 +131,18 @@ mod tests {
     use super::*;
 
     #[test]
+    fn a_period_begins_with_its_first_moment_and_ends_before_its_last() {
+        let at = |second| Timestamp::from_second(second).unwrap();
+        let within = |from: Option<i64>, to: Option<i64>| -> Vec<i64> {
+            let period = Period { from: from.map(at), to: to.map(at) };
+            (0..5).filter(|second| period.has(at(*second))).collect()
+        };
+        assert_eq!(within(None, None), [0, 1, 2, 3, 4]);
+        assert_eq!(within(Some(1), Some(3)), [1, 2]);
+        assert_eq!((within(None, Some(2)), within(Some(4), None)), (vec![0, 1], vec![4]));
+    }
+
+    #[test]
     fn diversities_have_names() {
         for word in ["redundancy", "none", "mmr:0.25", "k-means"] {
             assert_eq!(word.parse::<Diversity>().map(|diversity| diversity.to_string()), Ok(word.to_owned()));

@@ -1,7 +1,6 @@
 //! The passages of a scope as bytes, so that the next process reads one block instead of a row for each of them.
 //!
-//! Numbers are written as differences to the passage before, in as few bytes as they need: about 15 bytes a passage, and
-//! 4 for each of its terms.
+//! Numbers are written as differences to the passage before, in as few bytes as they need; a term takes 4.
 
 use mnemon_core::{Kind, Role, Timestamp};
 use mnemon_store::{PassageRow, ScopeRow};

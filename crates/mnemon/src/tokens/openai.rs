@@ -16,7 +16,7 @@ thread_local! {
 ///
 /// The vocabulary is part of the binary. It is unpacked at the first count of the process (o200k about 50 ms, cl100k
 /// about 20 ms) and then shared. A count takes time linear in the text, on a word of a million letters too: about 3 ns a
-/// byte of plain English, 30 of other scripts. Each thread that counts keeps 128 KiB of pieces that it has counted.
+/// byte of plain English. Each thread that counts keeps 128 KiB of pieces that it has counted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum OpenAiCounter {
