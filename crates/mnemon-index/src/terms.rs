@@ -1,7 +1,7 @@
 //! Search by terms: BM25 over postings in memory.
 
-use std::collections::HashMap;
-use std::collections::hash_map::Entry;
+use std::cmp::Ordering;
+use std::collections::{BinaryHeap, HashMap, hash_map};
 use std::hash::{BuildHasherDefault, Hasher};
 use std::sync::{Mutex, PoisonError};
 
@@ -128,7 +128,7 @@ impl TermIndex {
         self.live -= 1;
         self.total_length = self.total_length.saturating_sub(terms.len() as u64);
         for (term, _) in count(terms, &mut Vec::new()) {
-            if let Entry::Occupied(mut list) = self.lists.entry(*term) {
+            if let hash_map::Entry::Occupied(mut list) = self.lists.entry(*term) {
                 list.get_mut().live = list.get().live.saturating_sub(1);
             }
         }
@@ -295,35 +295,84 @@ impl Found {
 
     /// The score of the last of the best `limit` documents so far.
     fn least_of_best(&self, limit: usize, allowed: impl Fn(u32) -> bool) -> Option<f32> {
-        let score = |document: &u32| self.sums.get(*document as usize).copied();
-        let mut scores: Vec<f32> =
-            self.touched.iter().filter(|document| allowed(**document)).filter_map(score).collect();
-        if scores.len() < limit {
-            return None;
+        let mut best = Best::new(limit);
+        for &document in &self.touched {
+            let score = self.sums.get(document as usize).copied().unwrap_or(0.0);
+            best.offer(TermHit { document, score }, &allowed);
         }
-        Some(*scores.select_nth_unstable_by(limit - 1, |a, b| b.total_cmp(a)).1)
+        best.least()
     }
 
     /// The best documents, and all sums 0 again.
     fn best(&mut self, limit: usize, allowed: impl Fn(u32) -> bool) -> Vec<TermHit> {
-        let mut hits = Vec::with_capacity(self.touched.len());
+        let mut best = Best::new(limit);
         for &document in &self.touched {
-            if let Some(sum) = self.sums.get_mut(document as usize) {
-                let score = std::mem::take(sum);
-                if allowed(document) {
-                    hits.push(TermHit { document, score });
-                }
-            }
+            let score = self.sums.get_mut(document as usize).map_or(0.0, std::mem::take);
+            best.offer(TermHit { document, score }, &allowed);
         }
-        let order = |a: &TermHit, b: &TermHit| b.score.total_cmp(&a.score).then(b.document.cmp(&a.document));
-        if limit < hits.len() {
-            hits.select_nth_unstable_by(limit - 1, order);
-            hits.truncate(limit);
-        }
-        hits.sort_unstable_by(order);
-        hits
+        best.hits()
     }
 }
+
+/// The best of the documents that were offered so far.
+struct Best {
+    limit: usize,
+    /// The worst on top.
+    heap: BinaryHeap<Entry>,
+}
+
+/// A hit; the better it is, the smaller.
+struct Entry(TermHit);
+
+impl Best {
+    fn new(limit: usize) -> Self {
+        Self { limit, heap: BinaryHeap::new() }
+    }
+
+    /// Takes a hit that is among the best so far. Of no other it is asked whether it is allowed.
+    #[inline]
+    fn offer(&mut self, hit: TermHit, allowed: impl Fn(u32) -> bool) {
+        let is_full = self.heap.len() >= self.limit;
+        if is_full && self.heap.peek().is_none_or(|worst| Entry(hit) >= *worst) || !allowed(hit.document) {
+            return;
+        }
+        if !is_full {
+            self.heap.push(Entry(hit));
+        } else if let Some(mut worst) = self.heap.peek_mut() {
+            *worst = Entry(hit);
+        }
+    }
+
+    /// The score of the worst, where there are as many as are wanted.
+    fn least(&self) -> Option<f32> {
+        self.heap.peek().filter(|_| self.heap.len() >= self.limit).map(|worst| worst.0.score)
+    }
+
+    /// The best first.
+    fn hits(self) -> Vec<TermHit> {
+        self.heap.into_sorted_vec().into_iter().map(|entry| entry.0).collect()
+    }
+}
+
+impl Ord for Entry {
+    fn cmp(&self, other: &Self) -> Ordering {
+        other.0.score.total_cmp(&self.0.score).then(other.0.document.cmp(&self.0.document))
+    }
+}
+
+impl PartialOrd for Entry {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl PartialEq for Entry {
+    fn eq(&self, other: &Self) -> bool {
+        self.cmp(other) == Ordering::Equal
+    }
+}
+
+impl Eq for Entry {}
 
 /// Sums of scores for as many searches as run at once.
 #[derive(Debug, Default)]
