@@ -3,7 +3,7 @@
 use crate::features::{Feature, Features};
 use crate::pool::{Member, Pool};
 use crate::redundancy;
-use crate::stages::{Nearness, STAGES, Scene};
+use crate::stages::{Nearness, STAGES, Scene, View, late_interaction, repetition};
 use crate::weights::{Level, Weights};
 
 /// Candidates in the order in which they answer.
@@ -36,38 +36,82 @@ pub struct Ranked {
     pub score: f32,
 }
 
-/// Ranks the candidates of a pool. `after` is told the name of each stage when it is done.
-#[must_use]
-pub fn rank(scene: &Scene<'_>, after: &mut dyn FnMut(&'static str)) -> Ranking {
-    // Without pieces to compare there is no late interaction, and its weights would be those of a part.
-    let has_tokens = scene.tokens.is_some() && scene.pool.members().iter().any(|member| member.tokens.is_some());
-    let scene = &Scene { level: if has_tokens { scene.level } else { Level::Fast }, ..*scene };
-    let mut features = Features::new(scene.pool.candidates().len());
-    let mut nearness = Nearness { passages: scene.statistics.passages, ..Nearness::default() };
-    for stage in STAGES.iter().filter(|stage| stage.name != "late_interaction" || scene.level == Level::Thorough) {
-        (stage.measure)(scene, &mut features, &mut nearness);
-        after(stage.name);
+/// At the thorough level so many of the best candidates are looked at more closely. Looking at all of them finds no more:
+/// docs/DESIGN.md has the figures.
+const CLOSER: usize = 100;
+
+/// A first look at the candidates of a pool: all that the fast level measures but what is repeated.
+pub struct Draft<'a> {
+    view: View<'a>,
+    features: Features,
+    nearness: Nearness,
+    /// The candidates to be looked at more closely, by their indexes among the candidates.
+    best: Vec<usize>,
+}
+
+impl<'a> Draft<'a> {
+    /// Looks at a scene. `after` is told the name of each stage when it is done.
+    #[must_use]
+    pub fn new(scene: &'a Scene<'a>, after: &mut dyn FnMut(&'static str)) -> Self {
+        let mut features = Features::new(scene.pool.candidates().len());
+        let mut nearness = Nearness { passages: scene.statistics.passages, ..Nearness::default() };
+        let view = View::new(scene);
+        after("comparison");
+        for stage in &STAGES {
+            (stage.measure)(&view, &mut features, &mut nearness);
+            after(stage.name);
+        }
+        let best = match (scene.level, scene.tokens) {
+            (Level::Thorough, Some(_)) => Weights::of(Level::Fast).best(&features, CLOSER),
+            _ => Vec::new(),
+        };
+        Self { view, features, nearness, best }
     }
-    let weights = Weights::of(scene.level);
-    let mut ranked: Vec<Ranked> = scene
-        .pool
-        .candidates()
-        .iter()
-        .zip(features.rows())
-        .enumerate()
-        .map(|(candidate, (&member, row))| Ranked { member, candidate, score: weights.score(row) })
-        .collect();
-    let id = |ranked: &Ranked| scene.pool.get(ranked.member).map_or(0, |member| member.id);
-    ranked.sort_by(|a, b| b.score.total_cmp(&a.score).then_with(|| id(b).cmp(&id(a))));
-    let cosine = |member: &Member<'_>| Some(member.vector?.dot(scene.vector?));
-    let cosines = scene.pool.each_candidate().map(|(_, member)| cosine(member)).collect();
-    let relevance = match nearness.cosine {
-        _ if ranked.is_empty() => Some(0.0),
-        Some(_) if !scene.calibrated => None,
-        _ => Some(weights.relevance(&nearness)),
-    };
-    after("fusion");
-    Ranking { ranked, features, cosines, nearness, relevance, weights }
+
+    /// The members whose pieces the closer look compares, by their indexes, ascending: none at the fast level.
+    #[must_use]
+    pub fn compared(&self) -> Vec<usize> {
+        late_interaction::members(self.view.scene.pool, &self.best)
+    }
+
+    /// Looks at the best more closely, and ranks all. `tokens` gives the vectors of the pieces of a member, as [`encode`]
+    /// made them, where it has any; where none has, the order is that of the fast level. `after` is told the name of each
+    /// stage when it is done.
+    ///
+    /// [`encode`]: crate::encode
+    #[must_use]
+    pub fn rank<'t>(self, tokens: &dyn Fn(usize) -> Option<&'t [u8]>, after: &mut dyn FnMut(&'static str)) -> Ranking {
+        let Self { view, mut features, mut nearness, best } = self;
+        let scene = view.scene;
+        let mut level = Level::Fast;
+        if !best.is_empty() {
+            // Without pieces to compare there is no closer look, and its weights would be those of a part.
+            if late_interaction::measure(&view, &best, tokens, &mut features, &mut nearness) {
+                level = Level::Thorough;
+            }
+            after("late_interaction");
+        }
+        let weights = Weights::of(level);
+        repetition::measure(&view, &weights, &mut features);
+        after("repetition");
+        let mut ranked: Vec<Ranked> = scene
+            .pool
+            .candidates()
+            .iter()
+            .zip(features.rows())
+            .enumerate()
+            .map(|(candidate, (&member, row))| Ranked { member, candidate, score: weights.score(row) })
+            .collect();
+        let id = |ranked: &Ranked| scene.pool.get(ranked.member).map_or(0, |member| member.id);
+        ranked.sort_by(|a, b| b.score.total_cmp(&a.score).then_with(|| id(b).cmp(&id(a))));
+        let relevance = match nearness.cosine {
+            _ if ranked.is_empty() => Some(0.0),
+            Some(_) if !scene.calibrated => None,
+            _ => Some(weights.relevance(&nearness)),
+        };
+        after("fusion");
+        Ranking { ranked, features, cosines: view.of_candidates(), nearness, relevance, weights }
+    }
 }
 
 impl Ranking {
@@ -151,7 +195,7 @@ mod tests {
             level: Level::Thorough,
             calibrated: false,
         };
-        let ranking = rank(&scene, &mut |_| {});
+        let ranking = Draft::new(&scene, &mut |_| {}).rank(&|_| None, &mut |_| {});
         (pool, ranking)
     }
 
@@ -183,9 +227,11 @@ mod tests {
         let scene =
             Scene { question, vector: None, tokens: None, pool, statistics, level: Level::Fast, calibrated: false };
         let mut told = Vec::new();
-        let ranking = rank(&scene, &mut |stage| told.push(stage));
+        let draft = Draft::new(&scene, &mut |stage| told.push(stage));
+        assert!(draft.compared().is_empty());
+        let ranking = draft.rank(&|_| None, &mut |stage| told.push(stage));
         assert_eq!((ranking.ranked.len(), ranking.relevance), (0, Some(0.0)));
-        assert_eq!((told.first(), told.last(), told.len()), (Some(&"text"), Some(&"fusion"), STAGES.len()));
+        assert_eq!((told.first(), told.last(), told.len()), (Some(&"comparison"), Some(&"fusion"), STAGES.len() + 3));
     }
 
     #[test]

@@ -4,6 +4,7 @@
 //! when the same speaker says, in a better hit, the same words but for a few, every number among them, and as a negation
 //! if it is one.
 
+use std::cell::LazyCell;
 use std::collections::HashSet;
 
 use crate::cues::Cues;
@@ -20,10 +21,11 @@ const LEAST_SHARE: f32 = 0.8;
 ///
 /// Costs an inner product for each hit of the same speaker that is kept, and little else for those that are not alike.
 pub(crate) fn said_by(member: &Member<'_>, kept: &[&Member<'_>]) -> Option<usize> {
-    let terms = telling(member);
-    if terms.is_empty() {
+    if member.terms.iter().all(|term| is_filler(*term)) {
         return None;
     }
+    // Most are like none that is kept, and their terms need not be told apart.
+    let terms = LazyCell::new(|| telling(member));
     kept.iter().position(|better| may_say(better, member) && says(better, member, &terms))
 }
 

@@ -5,7 +5,7 @@ use std::sync::LazyLock;
 
 use serde::{Deserialize, Serialize};
 
-use crate::features::{Feature, Row};
+use crate::features::{Feature, Features, Row};
 use crate::stages::Nearness;
 
 /// How much work recall does for a question, and storing for a memory.
@@ -128,6 +128,13 @@ impl Weights {
     #[must_use]
     pub fn score(&self, row: &Row) -> f32 {
         self.row.iter().zip(row).map(|(weight, value)| weight * value).sum()
+    }
+
+    /// The candidates of the highest scores, at most `count`, the best first.
+    pub(crate) fn best(&self, features: &Features, count: usize) -> Vec<usize> {
+        let mut scores: Vec<(usize, f32)> = features.rows().iter().map(|row| self.score(row)).enumerate().collect();
+        scores.sort_by(|a, b| b.1.total_cmp(&a.1));
+        scores.into_iter().take(count).map(|(candidate, _)| candidate).collect()
     }
 
     /// The chance, from 0 to 1, that anything here is about what was asked, at even odds before looking.

@@ -7,19 +7,29 @@ use std::sync::LazyLock;
 use simsimd::SpatialSimilarity;
 
 use super::codes::{PER_BYTE, inverse_length, spread};
+use crate::lanes::Lanes;
 
-/// A piece of a question, rounded to bytes.
+/// The pieces of a question, rounded to bytes.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub(super) struct Pieces {
+    each: Vec<Piece>,
+    /// The same side by side.
+    lanes: Lanes<1>,
+}
+
 #[derive(Debug, Clone, PartialEq)]
-pub(super) struct Piece {
+struct Piece {
     /// Its coordinates, -127 to 127.
     codes: Vec<i8>,
     /// The sum of the codes.
     sum: i32,
 }
 
-impl Piece {
-    pub(super) fn new(codes: Vec<i8>) -> Self {
-        Self { sum: codes.iter().map(|&code| i32::from(code)).sum(), codes }
+impl Pieces {
+    /// Adds a piece by its coordinates, as many as all others have.
+    pub(super) fn push(&mut self, codes: Vec<i8>) {
+        self.lanes.push(&codes);
+        self.each.push(Piece { sum: codes.iter().map(|&code| i32::from(code)).sum(), codes });
     }
 }
 
@@ -32,7 +42,7 @@ pub(super) struct Found<'a> {
 }
 
 /// Compares pieces with coded rows of `width` bytes each; a piece has four coordinates for each of these bytes.
-pub(super) type Compare = fn(pieces: &[Piece], rows: &[u8], width: usize, found: Found<'_>);
+pub(super) type Compare = fn(pieces: &Pieces, rows: &[u8], width: usize, found: Found<'_>);
 
 /// The fastest kernel that this processor can run.
 pub(super) static COMPARE: LazyLock<Compare> =
@@ -70,14 +80,14 @@ fn available() -> Vec<(&'static str, Compare)> {
 }
 
 /// Spreads each row and lets simsimd choose the instructions: those for products of signed bytes on ARM, say.
-fn portable(pieces: &[Piece], rows: &[u8], width: usize, found: Found<'_>) {
+fn portable(pieces: &Pieces, rows: &[u8], width: usize, found: Found<'_>) {
     let Found { best, mut sum } = found;
     let mut coordinates = vec![0; PER_BYTE * width];
     let mut scales = 0.0;
     for row in rows.chunks_exact(width.max(1)) {
         spread(row, &mut coordinates);
         let scale = inverse_length(row);
-        for (piece, best) in pieces.iter().zip(best.iter_mut()) {
+        for (piece, best) in pieces.each.iter().zip(best.iter_mut()) {
             let product = i8::dot(&piece.codes, &coordinates).map_or(0, |product| product as i32);
             *best = best.max(product as f32 * scale);
         }
@@ -108,7 +118,8 @@ fn correct(sum: Option<&mut [f32]>, scales: f32) {
 mod x86 {
     use std::arch::x86_64::*;
 
-    use super::{Found, Piece, add, correct, inverse_length};
+    use super::{Found, Pieces, add, correct, inverse_length};
+    use crate::lanes::{IN_LANE, TOGETHER};
 
     const LANES: usize = 32;
 
@@ -116,7 +127,7 @@ mod x86 {
     ///
     /// A row is `HALVES` times 32 bytes, and gives `VECTORS`, four times as many, of 32 codes.
     #[target_feature(enable = "avx2,popcnt")]
-    pub(super) fn avx2<const HALVES: usize, const VECTORS: usize>(pieces: &[Piece], rows: &[u8], found: Found<'_>) {
+    pub(super) fn avx2<const HALVES: usize, const VECTORS: usize>(pieces: &Pieces, rows: &[u8], found: Found<'_>) {
         let Found { best, mut sum } = found;
         let mut scales = 0.0;
         let (two_bits, ones) = (_mm256_set1_epi8(3), _mm256_set1_epi16(1));
@@ -130,7 +141,7 @@ mod x86 {
                 }
             }
             let scale = inverse_length(row);
-            for (piece, best) in pieces.iter().zip(best.iter_mut()) {
+            for (piece, best) in pieces.each.iter().zip(best.iter_mut()) {
                 let Some(codes) = piece.codes.as_chunks::<LANES>().0.first_chunk::<VECTORS>() else { continue };
                 let mut products = _mm256_setzero_si256();
                 for (vector, codes) in vectors.iter().zip(codes) {
@@ -147,52 +158,76 @@ mod x86 {
         correct(sum, scales);
     }
 
-    /// As [`avx2`], for rows of 64 bytes, whose products are added up in 32 bits at once. Pieces go four at a time, so that
-    /// their sums are made together.
+    /// As [`avx2`], for rows of 64 bytes, whose products are added up in 32 bits at once. A lane belongs to a piece, so no
+    /// sum goes across lanes: four coordinates of a row are multiplied with those of 16 pieces.
     #[target_feature(enable = "avx512f,avx512bw,avx512vnni,avx2,popcnt")]
-    pub(super) fn avx512(pieces: &[Piece], rows: &[u8], found: Found<'_>) {
+    pub(super) fn avx512(pieces: &Pieces, rows: &[u8], found: Found<'_>) {
         const ROW: usize = 64;
-        const PARTS: usize = 4;
+        /// Rows that share what is loaded of the pieces: enough sums that none waits for its own last product.
+        const ROWS: usize = 8;
         let Found { best, mut sum } = found;
         let mut scales = 0.0;
-        let two_bits = _mm512_set1_epi8(3);
-        for row in rows.as_chunks::<ROW>().0 {
-            let codes = load512(row);
-            let vectors = [
-                _mm512_and_si512(codes, two_bits),
-                _mm512_and_si512(_mm512_srli_epi16::<2>(codes), two_bits),
-                _mm512_and_si512(_mm512_srli_epi16::<4>(codes), two_bits),
-                _mm512_and_si512(_mm512_srli_epi16::<6>(codes), two_bits),
-            ];
-            let products = |piece: Option<&Piece>| {
-                let mut products = _mm512_setzero_si512();
-                let codes = piece.map(|piece| piece.codes.as_chunks::<ROW>().0).unwrap_or_default();
-                for (vector, codes) in vectors.iter().zip(codes) {
-                    products = _mm512_dpbusd_epi32(products, *vector, load512(codes));
+        let rows = rows.as_chunks::<ROW>().0;
+        for rows in rows.chunks(ROWS) {
+            let mut levels = [[0u8; 4 * ROW]; ROWS];
+            let mut lengths = [0.0f32; ROWS];
+            for ((row, levels), length) in rows.iter().zip(&mut levels).zip(&mut lengths) {
+                let codes = load512(row);
+                let [a, b, c, d] = levels.as_chunks_mut::<ROW>().0 else { continue };
+                let two_bits = _mm512_set1_epi8(3);
+                store512(a, _mm512_and_si512(codes, two_bits));
+                store512(b, _mm512_and_si512(_mm512_srli_epi16::<2>(codes), two_bits));
+                store512(c, _mm512_and_si512(_mm512_srli_epi16::<4>(codes), two_bits));
+                store512(d, _mm512_and_si512(_mm512_srli_epi16::<6>(codes), two_bits));
+                *length = inverse_length(row);
+            }
+            for (block, best) in pieces.lanes.blocks().iter().zip(best.chunks_mut(TOGETHER)) {
+                let mut products = [_mm512_setzero_si512(); ROWS];
+                let Ok(codes) = <&[_; ROW]>::try_from(block.codes.as_slice()) else { continue };
+                for (at, [codes]) in codes.iter().enumerate() {
+                    let codes = load512(codes);
+                    for (products, levels) in products.iter_mut().zip(&levels) {
+                        let Some(four) = levels.as_chunks::<IN_LANE>().0.get(at) else { continue };
+                        let four = _mm512_set1_epi32(i32::from_le_bytes(*four));
+                        *products = _mm512_dpbusd_epi32(*products, four, codes);
+                    }
                 }
-                _mm256_add_epi32(_mm512_castsi512_si256(products), _mm512_extracti64x4_epi64::<1>(products))
-            };
-            let scale = inverse_length(row);
-            for (pieces, best) in pieces.chunks(PARTS).zip(best.chunks_mut(PARTS)) {
-                let [a, b, c, d] = std::array::from_fn(|at| products(pieces.get(at)));
-                let four = _mm256_hadd_epi32(_mm256_hadd_epi32(a, b), _mm256_hadd_epi32(c, d));
-                let four = _mm_add_epi32(_mm256_castsi256_si128(four), _mm256_extracti128_si256::<1>(four));
-                let four = [
-                    _mm_extract_epi32::<0>(four),
-                    _mm_extract_epi32::<1>(four),
-                    _mm_extract_epi32::<2>(four),
-                    _mm_extract_epi32::<3>(four),
-                ];
-                for ((piece, best), product) in pieces.iter().zip(best).zip(four) {
-                    *best = best.max((2 * product - 3 * piece.sum) as f32 * scale);
+                let lanes = (1u32 << best.len()).wrapping_sub(1) as __mmask16;
+                // SAFETY: only as many lanes are read as `best` has values.
+                let mut largest = unsafe { _mm512_maskz_loadu_ps(lanes, best.as_ptr()) };
+                let [sums] = &block.sums;
+                let sums = _mm512_mullo_epi32(load512_lanes(sums), _mm512_set1_epi32(3));
+                for (products, length) in products.iter().zip(&lengths).take(rows.len()) {
+                    let products = _mm512_sub_epi32(_mm512_slli_epi32::<1>(*products), sums);
+                    let products = _mm512_mul_ps(_mm512_cvtepi32_ps(products), _mm512_set1_ps(*length));
+                    largest = _mm512_max_ps(largest, products);
                 }
+                // SAFETY: only as many lanes are written as `best` has values.
+                unsafe { _mm512_mask_storeu_ps(best.as_mut_ptr(), lanes, largest) };
             }
             if let Some(sum) = &mut sum {
-                add(row, scale, sum);
-                scales += scale;
+                for (row, length) in rows.iter().zip(lengths) {
+                    add(row, length, sum);
+                    scales += length;
+                }
             }
         }
         correct(sum, scales);
+    }
+
+    /// Writes 64 bytes.
+    #[inline]
+    #[target_feature(enable = "avx512f")]
+    fn store512(bytes: &mut [u8; 64], value: __m512i) {
+        // SAFETY: these are 64 writable bytes, and the instruction asks for no alignment.
+        unsafe { _mm512_storeu_si512(bytes.as_mut_ptr().cast(), value) }
+    }
+
+    #[inline]
+    #[target_feature(enable = "avx512f")]
+    fn load512_lanes(lanes: &[i32; TOGETHER]) -> __m512i {
+        // SAFETY: these are 64 readable bytes, and the instruction asks for no alignment.
+        unsafe { _mm512_loadu_si512(lanes.as_ptr().cast()) }
     }
 
     /// 64 bytes, signed or not.
@@ -229,7 +264,9 @@ mod tests {
     use super::*;
 
     #[track_caller]
-    fn check(pieces: &[Piece], rows: &[u8], width: usize) {
+    fn check(codes: Vec<Vec<i8>>, rows: &[u8], width: usize) {
+        let mut pieces = Pieces::default();
+        codes.into_iter().for_each(|codes| pieces.push(codes));
         let coordinates = |row: &[u8]| {
             let mut coordinates = vec![0; PER_BYTE * width];
             spread(row, &mut coordinates);
@@ -240,7 +277,7 @@ mod tests {
             products.sum::<i32>() as f32 * inverse_length(row)
         };
         let largest = |piece| rows.chunks(width).map(|row| product(piece, row)).fold(0.0, f32::max);
-        let expected: Vec<f32> = pieces.iter().map(largest).collect();
+        let expected: Vec<f32> = pieces.each.iter().map(largest).collect();
         let mut expected_sum = vec![0.0f64; PER_BYTE * width];
         for row in rows.chunks(width) {
             for (sum, value) in expected_sum.iter_mut().zip(coordinates(row)) {
@@ -248,10 +285,10 @@ mod tests {
             }
         }
         for (name, compare) in available() {
-            let (mut best, mut sum) = (vec![0.0; pieces.len()], vec![0.0; PER_BYTE * width]);
-            compare(pieces, rows, width, Found { best: &mut best, sum: Some(&mut sum) });
-            let mut alone = vec![0.0; pieces.len()];
-            compare(pieces, rows, width, Found { best: &mut alone, sum: None });
+            let (mut best, mut sum) = (vec![0.0; pieces.each.len()], vec![0.0; PER_BYTE * width]);
+            compare(&pieces, rows, width, Found { best: &mut best, sum: Some(&mut sum) });
+            let mut alone = vec![0.0; pieces.each.len()];
+            compare(&pieces, rows, width, Found { best: &mut alone, sum: None });
             assert_eq!(alone, best, "{name}");
             assert_eq!(best, expected, "{name}");
             let is_close = sum.iter().zip(&expected_sum).all(|(a, b)| (f64::from(*a) - b).abs() < 1e-5);
@@ -264,20 +301,20 @@ mod tests {
         fn every_kernel_gives_the_same(
             (width, codes, rows) in prop::sample::select(vec![32usize, 64, 96]).prop_flat_map(|width| {
                 let codes = prop::collection::vec(-127i8..=127, PER_BYTE * width);
-                (Just(width), prop::collection::vec(codes, 0..5), prop::collection::vec(any::<u8>(), 0..20 * width))
+                (Just(width), prop::collection::vec(codes, 0..35), prop::collection::vec(any::<u8>(), 0..20 * width))
             })
         ) {
             let whole = rows.len() / width * width;
-            check(&codes.into_iter().map(Piece::new).collect::<Vec<_>>(), &rows[..whole], width);
+            check(codes, &rows[..whole], width);
         }
     }
 
     #[test]
     fn the_largest_sums_fit() {
         for width in [32, 64] {
-            let pieces = [127, -127, 0].map(|code| Piece::new(vec![code; PER_BYTE * width]));
+            let pieces = || [127, -127, 0].map(|code| vec![code; PER_BYTE * width]).to_vec();
             for byte in [0xff, 0, 0b1110_0100] {
-                check(&pieces, &vec![byte; 3 * width], width);
+                check(pieces(), &vec![byte; 3 * width], width);
             }
         }
     }

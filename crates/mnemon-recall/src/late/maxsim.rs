@@ -5,7 +5,7 @@
 use simsimd::SpatialSimilarity;
 
 use super::codes::TokenCodes;
-use super::kernel::{COMPARE, Found, Piece};
+use super::kernel::{COMPARE, Found, Pieces};
 use super::rotation::Rotation;
 
 /// The largest value of a byte of a question's vector.
@@ -17,7 +17,7 @@ pub struct QuestionTokens {
     dimension: usize,
     pieces: Vec<u16>,
     /// One row a piece.
-    rows: Vec<Piece>,
+    rows: Pieces,
     /// What a product with each row has to be multiplied with, so that rows count as of unit length.
     scales: Vec<f32>,
     /// The mean of the rows, before they were rounded.
@@ -30,7 +30,7 @@ impl QuestionTokens {
     #[must_use]
     pub fn new<'a>(rotation: &Rotation, tokens: impl IntoIterator<Item = (u32, &'a [f32])>) -> Self {
         let dimension = rotation.kept();
-        let (pieces, rows, scales) = (Vec::new(), Vec::new(), Vec::new());
+        let (pieces, rows, scales) = (Vec::new(), Pieces::default(), Vec::new());
         let mut question = Self { dimension, pieces, rows, scales, mean: vec![0.0; dimension] };
         for (piece, vector) in tokens.into_iter().filter(|(_, vector)| vector.len() == rotation.dimension()) {
             question.push(piece, &rotation.apply(vector));
@@ -47,7 +47,7 @@ impl QuestionTokens {
         let step = largest / LARGEST;
         self.pieces.push(piece as u16);
         let code = |value: &f32| (value / step).round().clamp(-LARGEST, LARGEST) as i8;
-        self.rows.push(Piece::new(row.iter().map(code).collect()));
+        self.rows.push(row.iter().map(code).collect());
         self.scales.push(step / norm);
         self.mean.iter_mut().zip(row).for_each(|(mean, value)| *mean += value / norm);
     }

@@ -2,7 +2,7 @@
 
 use mnemon_core::Role;
 
-use super::{Nearness, Scene};
+use super::{Nearness, View};
 use crate::cues::Cues;
 use crate::features::{Feature, Features};
 
@@ -11,7 +11,8 @@ const LONG: f32 = 80.0;
 /// So many turns open a session.
 const OPENING: i64 = 2;
 
-pub(super) fn measure(scene: &Scene<'_>, features: &mut Features, _: &mut Nearness) {
+pub(super) fn measure(view: &View<'_>, features: &mut Features, _: &mut Nearness) {
+    let scene = view.scene;
     let asks = scene.question.asks;
     for (index, (_, member)) in scene.pool.each_candidate().enumerate() {
         let mut flag = |feature, yes: bool| features.set(index, feature, f32::from(u8::from(yes)));

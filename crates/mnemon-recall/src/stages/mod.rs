@@ -1,9 +1,9 @@
 //! The stages: each measures some features of every candidate, and knows nothing of the others but what it names.
 
 mod cues;
-mod late_interaction;
+pub(crate) mod late_interaction;
 mod neighbours;
-mod repetition;
+pub(crate) mod repetition;
 mod session;
 mod speaker;
 #[cfg(test)]
@@ -16,9 +16,11 @@ use serde::Serialize;
 
 use crate::features::Features;
 use crate::late::QuestionTokens;
-use crate::pool::{Pool, Statistics};
+use crate::pool::{Member, Pool, Statistics};
 use crate::question::Question;
+use crate::vector::Asked;
 use crate::weights::Level;
+use text::Counts;
 
 /// What is asked, and of what.
 #[derive(Debug, Clone, Copy)]
@@ -54,21 +56,50 @@ pub struct Nearness {
     pub words: Option<f32>,
 }
 
+/// A scene, and what several stages look at in it.
+pub(crate) struct View<'a> {
+    pub(crate) scene: &'a Scene<'a>,
+    /// How often each member has each term of the question.
+    counts: Counts<'a>,
+    /// The cosine of the question and each member, where both have a vector.
+    cosines: Vec<Option<f32>>,
+}
+
+impl<'a> View<'a> {
+    pub(crate) fn new(scene: &'a Scene<'a>) -> Self {
+        let asked = scene.vector.map(Asked::new);
+        let cosine = |member: &Member<'_>| Some(asked.as_ref()?.dot(member.vector?));
+        Self {
+            scene,
+            counts: Counts::of(scene.question.terms(), scene.pool),
+            cosines: scene.pool.members().iter().map(cosine).collect(),
+        }
+    }
+
+    /// The cosine of the question and a member.
+    pub(crate) fn cosine(&self, member: usize) -> Option<f32> {
+        self.cosines.get(member).copied().flatten()
+    }
+
+    /// The cosines of the question and the candidates, in their order.
+    pub(crate) fn of_candidates(&self) -> Vec<Option<f32>> {
+        self.scene.pool.candidates().iter().map(|&member| self.cosine(member)).collect()
+    }
+}
+
 /// A stage of the ranking.
 pub(crate) struct Stage {
     pub(crate) name: &'static str,
-    pub(crate) measure: fn(&Scene<'_>, &mut Features, &mut Nearness),
+    pub(crate) measure: fn(&View<'_>, &mut Features, &mut Nearness),
 }
 
-/// In the order in which they run: a stage may read what the ones before it measured.
-pub(crate) const STAGES: [Stage; 9] = [
+/// The stages of the first look, in the order in which they run: a stage may read what the ones before it measured.
+pub(crate) const STAGES: [Stage; 7] = [
     Stage { name: "text", measure: text::measure },
     Stage { name: "vector", measure: vector::measure },
-    Stage { name: "late_interaction", measure: late_interaction::measure },
     Stage { name: "neighbours", measure: neighbours::measure },
     Stage { name: "session", measure: session::measure },
     Stage { name: "speaker", measure: speaker::measure },
     Stage { name: "time", measure: time::measure },
     Stage { name: "cues", measure: cues::measure },
-    Stage { name: "repetition", measure: repetition::measure },
 ];

@@ -1,11 +1,12 @@
 //! Neighbours: an answer is found by what was asked just before it.
 
-use super::{Nearness, Scene, text};
+use super::{Nearness, View, text};
 use crate::cues::Cues;
 use crate::features::{Feature, Features};
 
-pub(super) fn measure(scene: &Scene<'_>, features: &mut Features, nearness: &mut Nearness) {
-    let words = text::own_scores(scene);
+pub(super) fn measure(view: &View<'_>, features: &mut Features, nearness: &mut Nearness) {
+    let scene = view.scene;
+    let words = text::own_scores(view);
     let best_words = words.iter().copied().fold(0.0, f32::max);
     let best_cosine = nearness.cosine.unwrap_or(0.0);
     for (index, (own, member)) in scene.pool.each_candidate().enumerate() {
@@ -17,10 +18,10 @@ pub(super) fn measure(scene: &Scene<'_>, features: &mut Features, nearness: &mut
         if best_words > 0.0 {
             features.set(index, Feature::AnswersWords, words.get(before).copied().unwrap_or(0.0) / best_words);
         }
-        if let (Some(question), Some(vector)) = (scene.vector, asked.vector)
+        if let Some(cosine) = view.cosine(before)
             && best_cosine > 0.0
         {
-            features.set(index, Feature::AnswersVector, (vector.dot(question) / best_cosine).clamp(0.0, 1.0));
+            features.set(index, Feature::AnswersVector, (cosine / best_cosine).clamp(0.0, 1.0));
         }
     }
 }

@@ -2,10 +2,11 @@
 
 use std::collections::HashMap;
 
-use super::{Nearness, Scene};
+use super::{Nearness, View};
 use crate::features::{Feature, Features};
 
-pub(super) fn measure(scene: &Scene<'_>, features: &mut Features, _: &mut Nearness) {
+pub(super) fn measure(view: &View<'_>, features: &mut Features, _: &mut Nearness) {
+    let scene = view.scene;
     let mut best: HashMap<i64, f32> = HashMap::new();
     let fit = |features: &Features, index| {
         0.5 * features.get(index, Feature::Vector) + 0.5 * features.get(index, Feature::Words)

@@ -2,11 +2,12 @@
 
 use mnemon_core::Role;
 
-use super::{Nearness, Scene};
+use super::{Nearness, View};
 use crate::features::{Feature, Features};
 use crate::pool::Pool;
 
-pub(super) fn measure(scene: &Scene<'_>, features: &mut Features, _: &mut Nearness) {
+pub(super) fn measure(view: &View<'_>, features: &mut Features, _: &mut Nearness) {
+    let scene = view.scene;
     let asks = scene.question.asks;
     let talks = assistant_talks(scene.pool);
     for (index, (_, member)) in scene.pool.each_candidate().enumerate() {

@@ -2,12 +2,13 @@
 
 use mnemon_core::{Role, Timestamp};
 
-use super::{Nearness, STAGES, Scene};
+use super::{Nearness, STAGES, Scene, View};
 use crate::cues::Cues;
 use crate::features::{Feature, Features};
-use crate::pool::{Member, Pool, Said, Statistics, Vector};
+use crate::pool::{Member, Pool, Said, Statistics};
 use crate::question::Question;
 use crate::terms::{count_words, terms};
+use crate::vector::Vector;
 use crate::weights::Level;
 
 /// A turn of Ann at a place of session 1, that is a candidate.
@@ -22,7 +23,6 @@ pub(crate) fn turn(place: i64, text: &str) -> Member<'static> {
         cues: Cues::of(text),
         terms: terms(text).collect::<Vec<_>>().leak(),
         vector: None,
-        tokens: None,
         candidate: true,
     }
 }
@@ -39,7 +39,7 @@ pub(crate) fn vector(values: &[f32]) -> Vector<'static> {
     Vector::new(codes.leak(), 1.0 / norm)
 }
 
-/// What one stage alone measures of each candidate, before it the features of `given`.
+/// What one stage of the first look alone measures of each candidate, before it the features of `given`.
 pub(super) fn measured(
     stage: &str,
     question: &str,
@@ -47,6 +47,23 @@ pub(super) fn measured(
     vector: Option<&[f32]>,
     given: &[(usize, Feature, f32)],
 ) -> (Features, Nearness) {
+    let stage = STAGES.iter().find(|known| known.name == stage).unwrap();
+    with_view(question, members, vector, |view| {
+        let mut features = Features::new(view.scene.pool.candidates().len());
+        given.iter().for_each(|(index, feature, value)| features.set(*index, *feature, *value));
+        let mut nearness = Nearness::default();
+        (stage.measure)(view, &mut features, &mut nearness);
+        (features, nearness)
+    })
+}
+
+/// Does something with a view of these members.
+pub(super) fn with_view<T>(
+    question: &str,
+    members: Vec<Member<'_>>,
+    vector: Option<&[f32]>,
+    look: impl FnOnce(&View<'_>) -> T,
+) -> T {
     let speakers = ["Ann".to_owned(), "Bo Miller".to_owned()];
     let question = Question::new(question, &speakers, Timestamp::UNIX_EPOCH);
     let frequency = |term: &u32| members.iter().filter(|member| member.terms.contains(term)).count() as u64;
@@ -55,12 +72,7 @@ pub(super) fn measured(
     let pool = Pool::new(members);
     let (question, pool, statistics) = (&question, &pool, &statistics);
     let scene = Scene { question, vector, tokens: None, pool, statistics, level: Level::Fast, calibrated: false };
-    let mut features = Features::new(pool.candidates().len());
-    given.iter().for_each(|(index, feature, value)| features.set(*index, *feature, *value));
-    let mut nearness = Nearness::default();
-    let stage = STAGES.iter().find(|known| known.name == stage).unwrap();
-    (stage.measure)(&scene, &mut features, &mut nearness);
-    (features, nearness)
+    look(&View::new(&scene))
 }
 
 /// The values of one feature, rounded to a hundredth.

@@ -11,7 +11,7 @@ use std::collections::HashMap;
 use jiff::tz::TimeZone;
 use mnemon_core::Timestamp;
 
-use super::{Nearness, Scene};
+use super::{Nearness, Scene, View};
 use crate::features::{Feature, Features, of_largest};
 use crate::pool::{Member, Pool, Statistics};
 use crate::question::Question;
@@ -29,13 +29,14 @@ const SEVERAL: usize = 3;
 /// A scope of fewer passages says little about how rare a word is.
 const FEW: f32 = 100.0;
 
-pub(super) fn measure(scene: &Scene<'_>, features: &mut Features, nearness: &mut Nearness) {
+pub(super) fn measure(view: &View<'_>, features: &mut Features, nearness: &mut Nearness) {
+    let scene = view.scene;
     let question = scene.question;
     let mut date_terms = DateTerms::default();
     let dates: Vec<[Term; 3]> = scene.pool.each_candidate().map(|(_, member)| date_terms.of(member.time)).collect();
     let idf = idf(question, scene.statistics, &dates);
-    let counts = Counts::of(question.terms(), scene.pool);
-    let mut scores = window_scores(&counts, scene.pool, &idf, &dates);
+    let counts = &view.counts;
+    let mut scores = window_scores(counts, scene.pool, &idf, &dates);
     of_largest(&mut scores);
     features.set_all(Feature::Words, &scores);
     for (index, (_, member)) in scene.pool.each_candidate().enumerate() {
@@ -48,15 +49,15 @@ pub(super) fn measure(scene: &Scene<'_>, features: &mut Features, nearness: &mut
             features.set(index, Feature::EveryWord, f32::from(u8::from(every)));
         }
     }
-    nearness.words = coverage(question, &counts, scene);
+    nearness.words = coverage(question, counts, scene);
 }
 
 /// BM25 of each member of the pool by its own words alone, in the order of the members.
-pub(super) fn own_scores(scene: &Scene<'_>) -> Vec<f32> {
+pub(super) fn own_scores(view: &View<'_>) -> Vec<f32> {
+    let (scene, counts) = (view.scene, &view.counts);
     let members = scene.pool.members();
     let mean = members.iter().map(|member| member.terms.len() as f32).sum::<f32>() / members.len().max(1) as f32;
     let idf = idf(scene.question, scene.statistics, &[]);
-    let counts = Counts::of(scene.question.terms(), scene.pool);
     let score = |(index, member): (usize, &Member<'_>)| {
         let norm = K1 * (1.0 - B + B * member.terms.len() as f32 / mean.max(f32::MIN_POSITIVE));
         counts.row(index).iter().zip(&idf).map(|(count, idf)| idf * saturated(*count, norm)).sum()
@@ -65,13 +66,13 @@ pub(super) fn own_scores(scene: &Scene<'_>) -> Vec<f32> {
 }
 
 /// How often each member has each term of the question.
-struct Counts<'a> {
+pub(super) struct Counts<'a> {
     asked: &'a [Term],
     rows: Vec<f32>,
 }
 
 impl<'a> Counts<'a> {
-    fn of(asked: &'a [Term], pool: &Pool<'_>) -> Self {
+    pub(super) fn of(asked: &'a [Term], pool: &Pool<'_>) -> Self {
         // Most words of a member are none of the question's: one bit of 64 tells of most of them.
         let bit = |term: Term| 1u64 << (term >> 1 & 63);
         let bits = asked.iter().fold(0, |bits, term| bits | bit(*term));

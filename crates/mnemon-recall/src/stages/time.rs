@@ -1,11 +1,12 @@
 //! Time: dates in the question against the time of a memory.
 
-use super::{Nearness, Scene};
+use super::{Nearness, View};
 use crate::cues::Cues;
 use crate::features::{Feature, Features};
 use crate::time::agreement;
 
-pub(super) fn measure(scene: &Scene<'_>, features: &mut Features, _: &mut Nearness) {
+pub(super) fn measure(view: &View<'_>, features: &mut Features, _: &mut Nearness) {
+    let scene = view.scene;
     for (index, (_, member)) in scene.pool.each_candidate().enumerate() {
         features.set(index, Feature::Date, agreement(scene.question.dates(), member.time));
         let names_time = scene.question.asks.when && member.has(Cues::TIME);

@@ -1,24 +1,22 @@
 //! Vectors: the cosine of question and memory.
 
-use super::{Nearness, Scene};
+use super::{Nearness, View};
 use crate::features::{Feature, Features, of_largest};
-use crate::pool::{Pool, Vector};
-use crate::weights::Level;
+use crate::vector::Vector;
 
 /// How much of a neighbour's vector is mixed into a candidate's, by its place relative to the candidate.
 const CONTEXT: [(i64, f32); 3] = [(-1, 0.5), (1, 0.3), (-2, 0.2)];
 
-pub(super) fn measure(scene: &Scene<'_>, features: &mut Features, nearness: &mut Nearness) {
-    let Some(question) = scene.vector else { return };
-    let cosines: Vec<Option<f32>> =
-        scene.pool.each_candidate().map(|(_, member)| Some(member.vector?.dot(question))).collect();
+pub(super) fn measure(view: &View<'_>, features: &mut Features, nearness: &mut Nearness) {
+    let scene = view.scene;
+    if scene.vector.is_none() {
+        return;
+    }
+    let cosines = view.of_candidates();
     nearness.cosine = cosines.iter().flatten().copied().reduce(f32::max);
     set(features, Feature::Vector, &cosines);
-    // Late interaction reads a memory among its neighbours already.
-    if scene.level == Level::Fast {
-        let in_context = scene.pool.candidates().iter().map(|&index| in_context(question, scene.pool, index));
-        set(features, Feature::VectorContext, &in_context.collect::<Vec<_>>());
-    }
+    let in_context = scene.pool.candidates().iter().map(|&index| in_context(view, index));
+    set(features, Feature::VectorContext, &in_context.collect::<Vec<_>>());
 }
 
 /// A memory that has no vector yet is held to be as near as its words say.
@@ -32,20 +30,20 @@ fn set(features: &mut Features, feature: Feature, cosines: &[Option<f32>]) {
 }
 
 /// The cosine of the question and the sum of a candidate and its neighbours, which is made of the inner products of all.
-fn in_context(question: &[f32], pool: &Pool<'_>, index: usize) -> Option<f32> {
-    let own = pool.get(index)?.vector?;
+fn in_context(view: &View<'_>, index: usize) -> Option<f32> {
+    let pool = view.scene.pool;
+    let own = (1.0, view.cosine(index)?, pool.get(index)?.vector?);
     let neighbour = |(offset, weight): &(i64, f32)| {
-        let (_, neighbour) = pool.neighbour(index, *offset)?;
-        Some((weight * neighbour.lends(), neighbour.vector?))
+        let (beside, neighbour) = pool.neighbour(index, *offset)?;
+        Some((weight * neighbour.lends(), view.cosine(beside)?, neighbour.vector?))
     };
-    let parts: Vec<(f32, Vector<'_>)> =
-        std::iter::once((1.0, own)).chain(CONTEXT.iter().filter_map(neighbour)).collect();
-    let near: f32 = parts.iter().map(|(weight, vector)| weight * vector.dot(question)).sum();
+    let parts: Vec<(f32, f32, Vector<'_>)> = std::iter::once(own).chain(CONTEXT.iter().filter_map(neighbour)).collect();
+    let near: f32 = parts.iter().map(|(weight, cosine, _)| weight * cosine).sum();
     let mut square = 0.0;
-    for (at, (a, one)) in parts.iter().enumerate() {
+    for (at, (a, _, one)) in parts.iter().enumerate() {
         // All are of unit length.
         square += a * a;
-        square += parts.iter().skip(at + 1).map(|(b, other)| 2.0 * a * b * one.cosine(*other)).sum::<f32>();
+        square += parts.iter().skip(at + 1).map(|(b, _, other)| 2.0 * a * b * one.cosine(*other)).sum::<f32>();
     }
     (square > 0.0).then(|| near / square.sqrt())
 }
