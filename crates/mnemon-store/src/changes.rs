@@ -24,10 +24,18 @@ pub enum ChangeOp {
     VectorStored,
     /// A vector of a passage was dropped, because another one takes its place.
     VectorDropped,
+    /// What is known of the memory of a passage is another now.
+    PassageChanged,
 }
 
 impl ChangeOp {
-    const ALL: [Self; 4] = [Self::PassageStored, Self::PassageDropped, Self::VectorStored, Self::VectorDropped];
+    const ALL: [Self; 5] = [
+        Self::PassageStored,
+        Self::PassageDropped,
+        Self::VectorStored,
+        Self::VectorDropped,
+        Self::PassageChanged,
+    ];
 
     /// The number that stands in the file.
     fn code(self) -> i64 {
@@ -36,6 +44,7 @@ impl ChangeOp {
             Self::VectorDropped => 5,
             Self::PassageStored => 6,
             Self::PassageDropped => 7,
+            Self::PassageChanged => 8,
         }
     }
 
@@ -125,7 +134,7 @@ impl Snapshot<'_> {
             let op = ChangeOp::from_code(op).ok_or_else(|| StoreError::BadRow {
                 table: "change",
                 row: seq,
-                expected: "an operation from 4 to 7",
+                expected: "an operation from 4 to 8",
                 got: op.to_string(),
             })?;
             changes.push(Change { seq, op, passage: row.get(2)?, model_id: row.get(3)? });

@@ -22,10 +22,12 @@
 //! ```
 
 mod changes;
+mod checksum;
 mod connection;
 mod error;
 mod grams;
 mod memories;
+mod migrate;
 mod options;
 mod parts;
 mod passages;

@@ -3,9 +3,10 @@
 use mnemon_core::{
     Kind, Memory, MemoryId, Metadata, NewMemory, NewTurn, Origin, Placement, Role, Scope, SessionId, Timestamp, Turn,
 };
-use rusqlite::types::Value;
+use rusqlite::types::{Value, ValueRef};
 use rusqlite::{OptionalExtension, Row, params, params_from_iter};
 
+use crate::checksum::{checksum, checksum_of_row};
 use crate::passages::Owner;
 use crate::scopes::scope_from_parts;
 use crate::{RowId, ScopeRow, Snapshot, StoreError, WriteTx, grams};
@@ -67,11 +68,11 @@ pub struct MemoryUpdate {
 }
 
 /// Every column that [`memory_from_row`] reads.
-const COLUMNS: &str = "
+pub(crate) const COLUMNS: &str = "
     SELECT m.id, m.uid, m.kind, m.text, m.caption, m.position, m.role, m.speaker, m.pinned, m.priority, m.metadata,
            m.external_id, m.occurred_at, m.stored_at, m.updated_at,
            scope.user, scope.agent, scope.project, m.scope_id,
-           session.uid, source.name, window.memory_id IS NOT NULL
+           session.uid, source.name, window.memory_id IS NOT NULL, m.checksum
     FROM memory AS m
     JOIN scope ON scope.id = m.scope_id
     LEFT JOIN session ON session.id = m.session_id
@@ -325,31 +326,47 @@ impl WriteTx<'_> {
         }
         let source = fields.origin.map(|origin| self.ensure_source(&origin.source)).transpose()?;
         let id = MemoryId::new(now);
+        let (position, role) = (fields.place.map(|(_, position, _)| position), fields.place.map(|(.., role)| role.code()));
+        let occurred_at = fields.occurred_at.map(Timestamp::as_millisecond);
+        let metadata = metadata_text(fields.metadata)?;
+        let number = |value: Option<i64>| value.map_or(ValueRef::Null, ValueRef::Integer);
+        let checksum = checksum([
+            ValueRef::Blob(id.as_bytes()),
+            ValueRef::Integer(fields.kind.code()),
+            fields.text.into(),
+            fields.caption.into(),
+            number(position),
+            number(role),
+            fields.speaker.into(),
+            metadata.as_deref().into(),
+            number(occurred_at),
+        ]);
         self.conn
             .prepare_cached(
                 "INSERT INTO memory (uid, scope_id, kind, session_id, position, role, pinned, occurred_at, stored_at,
                                      updated_at, priority, source_id, external_id, origin_hash, speaker, metadata, caption,
-                                     text)
-                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17)",
+                                     text, checksum)
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18)",
             )?
             .execute(params![
                 id.as_bytes(),
                 scope.0,
                 fields.kind.code(),
                 fields.place.map(|(session, ..)| session),
-                fields.place.map(|(_, position, _)| position),
-                fields.place.map(|(.., role)| role.code()),
+                position,
+                role,
                 fields.pinned,
-                fields.occurred_at.map(Timestamp::as_millisecond),
+                occurred_at,
                 now.as_millisecond(),
                 fields.priority,
                 source,
                 fields.origin.map(|origin| &origin.id),
                 hash,
                 fields.speaker,
-                metadata_text(fields.metadata)?,
+                metadata,
                 fields.caption,
                 fields.text,
+                checksum,
             ])?;
         let row = self.conn.last_insert_rowid();
         self.write_grams(row, fields.text, fields.caption, fields.speaker)?;
@@ -374,6 +391,8 @@ impl WriteTx<'_> {
         now: Timestamp,
     ) -> Result<(RowId, bool), StoreError> {
         let row = self.memory_row(scope, id)?.ok_or(StoreError::NoMemory { id })?;
+        // What is damaged is not to be taken for sound because a part of it was replaced.
+        self.row_checksum(row)?;
         if let Some(priority) = update.priority {
             check_priority(priority)?;
         }
@@ -388,13 +407,20 @@ impl WriteTx<'_> {
                 .prepare_cached("UPDATE memory SET metadata = ?2 WHERE id = ?1")?
                 .execute(params![row, metadata_text(metadata)?])?;
         }
+        let changed = match &update.text {
+            Some(text) => {
+                check_text(text)?;
+                self.conn
+                    .prepare_cached("UPDATE memory SET text = ?2 WHERE id = ?1 AND text <> ?2")?
+                    .execute(params![row, text])?
+                    > 0
+            }
+            None => false,
+        };
+        if changed || update.metadata.is_some() {
+            self.renew_checksum(row)?;
+        }
         let Some(text) = &update.text else { return Ok((row, false)) };
-        check_text(text)?;
-        let changed = self
-            .conn
-            .prepare_cached("UPDATE memory SET text = ?2 WHERE id = ?1 AND text <> ?2")?
-            .execute(params![row, text])?
-            > 0;
         if changed {
             self.conn.prepare_cached("DELETE FROM memory_grams WHERE rowid = ?1")?.execute([row])?;
             let (caption, speaker): (Option<String>, Option<String>) = self
@@ -429,6 +455,23 @@ impl WriteTx<'_> {
         self.conn
             .execute("DELETE FROM source WHERE NOT EXISTS (SELECT 1 FROM memory WHERE source_id = source.id)", [])?;
         Ok(deleted as u64)
+    }
+
+    /// Computes the checksum of a row that was changed.
+    fn renew_checksum(&self, row: RowId) -> Result<(), StoreError> {
+        let checksum = self
+            .conn
+            .prepare_cached(&format!("{COLUMNS} WHERE m.id = ?1"))?
+            .query_row([row], checksum_of_row)?;
+        self.conn.prepare_cached("UPDATE memory SET checksum = ?2 WHERE id = ?1")?.execute(params![row, checksum])?;
+        Ok(())
+    }
+
+    /// Whether a row fits its checksum.
+    fn row_checksum(&self, row: RowId) -> Result<(), StoreError> {
+        let mut statement = self.conn.prepare_cached(&format!("{COLUMNS} WHERE m.id = ?1"))?;
+        let mut rows = statement.query([row])?;
+        rows.next()?.map_or(Ok(()), verify)
     }
 
     fn write_grams(
@@ -534,7 +577,22 @@ fn metadata_text(metadata: &Metadata) -> Result<Option<String>, StoreError> {
     })
 }
 
+/// Whether a row of [`COLUMNS`] fits its checksum.
+fn verify(row: &Row<'_>) -> Result<(), StoreError> {
+    let (expected, found): (i64, i64) = (row.get(22)?, checksum_of_row(row)?);
+    if expected == found {
+        return Ok(());
+    }
+    Err(StoreError::BadRow {
+        table: "memory",
+        row: row.get(0)?,
+        expected: "a row that fits its checksum",
+        got: format!("{found:08x} where {expected:08x} is stored"),
+    })
+}
+
 fn memory_from_row(row: &Row<'_>) -> Result<Memory, StoreError> {
+    verify(row)?;
     let id: RowId = row.get(0)?;
     let damaged = |expected, got: String| StoreError::BadRow { table: "memory", row: id, expected, got };
     let kind: i64 = row.get(2)?;

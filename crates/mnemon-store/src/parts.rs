@@ -13,8 +13,12 @@ pub(crate) const MAX_PART: i64 = (1 << PART_BITS) - 1;
 pub(crate) const MAX_PASSAGE: i64 = (1 << PASSAGE_BITS) - 1;
 pub(crate) const MAX_MODEL: i64 = (1 << (63 - PART_BITS - PASSAGE_BITS)) - 1;
 
-/// Five parts fill a page of 4,096 bytes; rows of 1,536 bytes would leave a quarter of it empty.
-const PART_BYTES: usize = 768;
+/// Five parts fill a page of 4,096 bytes. A vector of 384 values with its seal is one.
+const PART_BYTES: usize = 776;
+
+/// A seal ends what is stored: a checksum of the data and of whose they are, so that a row that was damaged, or that came
+/// to stand in the place of another, is not taken for one.
+const SEAL: usize = 4;
 
 /// Where what is stored of a passage for a model lies in parts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -37,8 +41,36 @@ pub(crate) fn key(model: i64, passage: PassageId) -> i64 {
     model << (PART_BITS + PASSAGE_BITS) | (passage & MAX_PASSAGE) << PART_BITS
 }
 
-/// Data in at most 256 parts, of 768 bytes as long as these suffice; of no data one empty part.
-fn parts(data: &[u8]) -> impl Iterator<Item = &[u8]> {
+/// The model of a key.
+pub(crate) fn model_of(key: i64) -> i64 {
+    key >> (PART_BITS + PASSAGE_BITS)
+}
+
+/// Data with its seal, of the rows whose keys begin with `first`.
+pub(crate) fn sealed(first: i64, data: &[u8]) -> Vec<u8> {
+    let mut bytes = Vec::with_capacity(data.len() + SEAL);
+    bytes.extend_from_slice(data);
+    bytes.extend_from_slice(&seal(first, data).to_le_bytes());
+    bytes
+}
+
+/// Takes the seal off; false when it does not fit.
+pub(crate) fn unseal(first: i64, data: &mut Vec<u8>) -> bool {
+    let Some((rest, found)) = data.split_last_chunk::<SEAL>() else { return false };
+    let fits = u32::from_le_bytes(*found) == seal(first, rest);
+    data.truncate(data.len() - SEAL);
+    fits
+}
+
+fn seal(first: i64, data: &[u8]) -> u32 {
+    let mut hasher = crc32fast::Hasher::new();
+    hasher.update(&first.to_le_bytes());
+    hasher.update(data);
+    hasher.finalize()
+}
+
+/// Data in at most 256 parts, of 776 bytes as long as these suffice; of no data one empty part.
+pub(crate) fn parts(data: &[u8]) -> impl Iterator<Item = &[u8]> {
     let count = data.len().div_ceil(PART_BYTES).clamp(1, MAX_PART as usize + 1);
     // Whole numbers of four bytes, so that no value of a vector is split.
     let size = data.len().div_ceil(count).next_multiple_of(4).max(4);
@@ -47,22 +79,29 @@ fn parts(data: &[u8]) -> impl Iterator<Item = &[u8]> {
 }
 
 impl Snapshot<'_> {
-    /// Hands over what is stored of a passage, part after part; false when there is nothing.
+    /// Writes what is stored of a passage into `data`; false when there is nothing, or nothing that fits its seal: what is
+    /// damaged is as good as missing, and is made again like that.
     pub(crate) fn read_parts(
         &self,
         table: Table,
         model: i64,
         passage: PassageId,
-        mut each: impl FnMut(&[u8]),
+        data: &mut Vec<u8>,
     ) -> Result<bool, StoreError> {
+        data.clear();
         let mut statement =
             self.conn.prepare_cached(&format!("SELECT data FROM {table} WHERE id BETWEEN ?1 AND ?2 ORDER BY id"))?;
         let first = key(model, passage);
         let mut rows = statement.query([first, first | MAX_PART])?;
         let mut found = false;
         while let Some(row) = rows.next()? {
-            each(row.get_ref(0)?.as_blob().map_err(rusqlite::Error::from)?);
+            data.extend_from_slice(row.get_ref(0)?.as_blob().map_err(rusqlite::Error::from)?);
             found = true;
+        }
+        if found && !unseal(first, data) {
+            tracing::warn!(%table, model, passage, "what is stored of a passage does not fit its seal; it is left out");
+            data.clear();
+            return Ok(false);
         }
         Ok(found)
     }
@@ -104,7 +143,8 @@ impl WriteTx<'_> {
             });
         }
         let mut insert = self.conn.prepare_cached(&format!("INSERT INTO {table} (id, data) VALUES (?1, ?2)"))?;
-        for (id, part) in (key(model, passage)..).zip(parts(data)) {
+        let first = key(model, passage);
+        for (id, part) in (first..).zip(parts(&sealed(first, data))) {
             insert.execute(params![id, part])?;
         }
         match table {
@@ -123,12 +163,30 @@ mod tests {
         let sizes = |length: usize| parts(&vec![7; length]).map(<[u8]>::len).collect::<Vec<_>>();
         assert_eq!(sizes(0), [0]);
         assert_eq!(sizes(4), [4]);
-        assert_eq!(sizes(768), [768]);
-        assert_eq!(sizes(769), [388, 381]);
-        assert_eq!(sizes(1536), [768, 768]);
+        assert_eq!(sizes(776), [776]);
+        assert_eq!(sizes(777), [392, 385]);
         assert_eq!(sizes(2000), [668, 668, 664]);
         assert!(sizes(300_000).len() <= 256 && sizes(300_000).iter().sum::<usize>() == 300_000);
-        assert!(sizes(4 * 32_768).iter().all(|size| *size <= 768 && size % 4 == 0));
+        assert!(sizes(4 * 32_768).iter().all(|size| *size <= 776 && size % 4 == 0));
+    }
+
+    #[test]
+    fn a_seal_fits_its_own_data_in_its_own_place() {
+        for data in [&[][..], &[7], &[1, 2, 3, 4, 5, 6, 7, 8]] {
+            let bytes = sealed(9, data);
+            let read = |first, bytes: &[u8]| {
+                let mut bytes = bytes.to_vec();
+                unseal(first, &mut bytes).then_some(bytes)
+            };
+            assert_eq!(read(9, &bytes).as_deref(), Some(data));
+            assert_eq!(read(10, &bytes), None);
+            for bit in 0..bytes.len() * 8 {
+                let mut bytes = bytes.clone();
+                bytes[bit / 8] ^= 1 << (bit % 8);
+                assert_eq!(read(9, &bytes), None);
+            }
+            assert_eq!(read(9, &bytes[..bytes.len() - 1]), None);
+        }
     }
 
     #[test]

@@ -1,30 +1,39 @@
 //! The schema and its versions. Migrations are only ever appended: a file of any version can be opened.
 
 use std::path::Path;
+use std::sync::LazyLock;
 use std::time::Duration;
 
-use rusqlite::Connection;
+use rusqlite::{Connection, Transaction};
 use rusqlite_migration::{M, Migrations};
 
-use crate::StoreError;
+use crate::{StoreError, migrate};
 use crate::connection::retry_busy;
 
 /// `Mnem` as the four bytes that SQLite keeps for the program that owns a file.
 const APPLICATION_ID: i64 = 0x4d6e_656d;
 
 /// The schema that this version writes.
-pub const SCHEMA_VERSION: i64 = MIGRATIONS.len() as i64;
+pub const SCHEMA_VERSION: i64 = 5;
 
 /// Older versions can corrupt a WAL database when several connections write and checkpoint.
 pub const MIN_SQLITE_VERSION: &str = "3.51.3";
 const MIN_SQLITE_NUMBER: i32 = 3_051_003;
 
-const MIGRATIONS: &[M<'static>] = &[
-    M::up(include_str!("migrations/0001_first.sql")),
-    M::up(include_str!("migrations/0002_passages.sql")),
-    M::up(include_str!("migrations/0003_lean.sql")),
-    M::up(include_str!("migrations/0004_change_scopes.sql")),
-];
+/// The migrations, the first from an empty file.
+static MIGRATIONS: LazyLock<Vec<M<'static>>> = LazyLock::new(|| {
+    vec![
+        M::up(include_str!("migrations/0001_first.sql")),
+        M::up(include_str!("migrations/0002_passages.sql")),
+        M::up(include_str!("migrations/0003_lean.sql")),
+        M::up(include_str!("migrations/0004_change_scopes.sql")),
+        M::up_with_hook(include_str!("migrations/0005_state.sql"), |tx: &Transaction<'_>| {
+            migrate::seal(tx)?;
+            migrate::check_memories(tx)?;
+            Ok(())
+        }),
+    ]
+});
 
 pub(crate) fn check_sqlite_version() -> Result<(), StoreError> {
     if rusqlite::version_number() < MIN_SQLITE_NUMBER {
@@ -36,7 +45,7 @@ pub(crate) fn check_sqlite_version() -> Result<(), StoreError> {
 /// Another process may have migrated since the version was read; then it looks like a lock that was met.
 fn migrate(conn: &mut Connection) -> Result<(), StoreError> {
     let before = user_version(conn)?;
-    match Migrations::from_slice(MIGRATIONS).to_latest(conn) {
+    match Migrations::from_slice(&MIGRATIONS).to_latest(conn) {
         Ok(()) => Ok(()),
         Err(_) if user_version(conn)? != before => Err(StoreError::Busy { waited_ms: 0 }),
         Err(rusqlite_migration::Error::RusqliteError { err, .. }) => Err(match StoreError::from(err) {
@@ -100,7 +109,8 @@ mod tests {
 
     #[test]
     fn the_migrations_build_the_schema() {
-        Migrations::from_slice(MIGRATIONS).validate().unwrap();
+        assert_eq!(MIGRATIONS.len() as i64, SCHEMA_VERSION);
+        Migrations::from_slice(&MIGRATIONS).validate().unwrap();
         let number = MIN_SQLITE_VERSION.split('.').fold(0, |n, part| n * 1000 + part.parse::<i32>().unwrap());
         assert_eq!(number, MIN_SQLITE_NUMBER);
         check_sqlite_version().unwrap();
