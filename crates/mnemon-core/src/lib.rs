@@ -19,6 +19,7 @@ mod memory;
 mod scope;
 mod script;
 mod session;
+mod state;
 mod tokens;
 
 pub use embedder::{EmbedError, Embedder, Embeddings, ModelId, Purpose, TextRun, TokenEmbedder, TokenVectors};
@@ -28,4 +29,5 @@ pub use memory::{Kind, Memory, Metadata, NewMemory, NewTurn, Origin, ParseWordEr
 pub use scope::{Scope, ScopeError};
 pub use script::is_unsegmented;
 pub use session::Session;
+pub use state::{EndReason, Ended, Slot, State, Trust};
 pub use tokens::{EstimateCounter, TokenCounter};

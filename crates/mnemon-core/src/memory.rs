@@ -1,12 +1,9 @@
 //! Memories: what is remembered, and what is known about it.
 
-use std::fmt;
-use std::str::FromStr;
-
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::{MemoryId, Scope, SessionId};
+use crate::{MemoryId, Scope, SessionId, Slot, State, Trust};
 
 /// What a user knows about a memory beside its text: any JSON object.
 pub type Metadata = serde_json::Map<String, serde_json::Value>;
@@ -15,9 +12,9 @@ pub type Metadata = serde_json::Map<String, serde_json::Value>;
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("expected a {what} ({expected}), got {got:?}")]
 pub struct ParseWordError {
-    what: &'static str,
-    expected: String,
-    got: String,
+    pub(crate) what: &'static str,
+    pub(crate) expected: String,
+    pub(crate) got: String,
 }
 
 /// An enum that is written as one word in files, rows and on command lines, and as a small number in the store.
@@ -46,19 +43,19 @@ macro_rules! words {
             }
         }
 
-        impl fmt::Display for $name {
-            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        impl std::fmt::Display for $name {
+            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
                 f.pad(self.as_str())
             }
         }
 
-        impl FromStr for $name {
-            type Err = ParseWordError;
+        impl std::str::FromStr for $name {
+            type Err = $crate::ParseWordError;
 
-            fn from_str(s: &str) -> Result<Self, ParseWordError> {
+            fn from_str(s: &str) -> Result<Self, $crate::ParseWordError> {
                 match s.trim().to_ascii_lowercase().as_str() {
                     $($word => Ok(Self::$variant),)+
-                    _ => Err(ParseWordError {
+                    _ => Err($crate::ParseWordError {
                         what: $what,
                         expected: [$($word),+].join(", "),
                         got: s.chars().take(80).collect(),
@@ -68,6 +65,8 @@ macro_rules! words {
         }
     };
 }
+
+pub(crate) use words;
 
 /// What kind of thing is remembered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -177,6 +176,11 @@ pub struct Memory {
     pub stored_at: Timestamp,
     /// When its text or metadata last changed.
     pub updated_at: Timestamp,
+    /// How far it may be believed.
+    pub trust: Trust,
+    /// How much it matters, how long it holds, how it was used.
+    #[serde(default, skip_serializing_if = "State::is_default")]
+    pub state: State,
 }
 
 impl Memory {
@@ -212,6 +216,10 @@ pub struct NewMemory {
     pub origin: Option<Origin>,
     /// When it happened.
     pub occurred_at: Option<Timestamp>,
+    /// How far it may be believed, where that is not as [`Trust::of`] says. What a tool said is never believed more.
+    pub trust: Option<Trust>,
+    /// How much it matters, how long it holds.
+    pub state: State,
 }
 
 impl NewMemory {
@@ -227,6 +235,8 @@ impl NewMemory {
             metadata: Metadata::new(),
             origin: None,
             occurred_at: None,
+            trust: None,
+            state: State::default(),
         }
     }
 
@@ -253,6 +263,24 @@ impl NewMemory {
     pub fn from_origin(self, source: impl Into<String>, id: impl Into<String>) -> Self {
         Self { origin: Some(Origin { source: source.into(), id: id.into() }), ..self }
     }
+
+    /// The same, believed so far.
+    #[must_use]
+    pub fn trusted(self, trust: Trust) -> Self {
+        Self { trust: Some(trust), ..self }
+    }
+
+    /// The same, with an importance from 0 (of none) to 1 (never forgotten); 0.5 is normal.
+    #[must_use]
+    pub fn important(self, importance: f32) -> Self {
+        Self { state: State { importance, ..self.state }, ..self }
+    }
+
+    /// The same, not found any more from this time on.
+    #[must_use]
+    pub fn expires_at(self, time: Timestamp) -> Self {
+        Self { state: State { expires_at: Some(time), ..self.state }, ..self }
+    }
 }
 
 /// A turn that is about to be stored in a session.
@@ -274,6 +302,18 @@ pub struct NewTurn {
     pub origin: Option<Origin>,
     /// When it was said.
     pub occurred_at: Option<Timestamp>,
+    /// How far it may be believed, where that is not as [`Trust::of`] says. What a tool said is never believed more.
+    pub trust: Option<Trust>,
+    /// How much it matters, how long it holds.
+    pub state: State,
+}
+
+impl NewMemory {
+    /// The same, about a slot of a subject: it supersedes the memory that was about it before.
+    #[must_use]
+    pub fn about(self, subject: impl Into<String>, slot: impl Into<String>) -> Self {
+        Self { state: State { about: Some(Slot::new(subject, slot)), ..self.state }, ..self }
+    }
 }
 
 impl NewTurn {
@@ -289,6 +329,8 @@ impl NewTurn {
             metadata: Metadata::new(),
             origin: None,
             occurred_at: None,
+            trust: None,
+            state: State::default(),
         }
     }
 
@@ -314,6 +356,24 @@ impl NewTurn {
     #[must_use]
     pub fn from_origin(self, source: impl Into<String>, id: impl Into<String>) -> Self {
         Self { origin: Some(Origin { source: source.into(), id: id.into() }), ..self }
+    }
+
+    /// The same, believed so far.
+    #[must_use]
+    pub fn trusted(self, trust: Trust) -> Self {
+        Self { trust: Some(trust), ..self }
+    }
+
+    /// The same, with an importance from 0 (of none) to 1 (never forgotten); 0.5 is normal.
+    #[must_use]
+    pub fn important(self, importance: f32) -> Self {
+        Self { state: State { importance, ..self.state }, ..self }
+    }
+
+    /// The same, not found any more from this time on.
+    #[must_use]
+    pub fn expires_at(self, time: Timestamp) -> Self {
+        Self { state: State { expires_at: Some(time), ..self.state }, ..self }
     }
 }
 

@@ -29,13 +29,8 @@ pub enum ChangeOp {
 }
 
 impl ChangeOp {
-    const ALL: [Self; 5] = [
-        Self::PassageStored,
-        Self::PassageDropped,
-        Self::VectorStored,
-        Self::VectorDropped,
-        Self::PassageChanged,
-    ];
+    const ALL: [Self; 5] =
+        [Self::PassageStored, Self::PassageDropped, Self::VectorStored, Self::VectorDropped, Self::PassageChanged];
 
     /// The number that stands in the file.
     fn code(self) -> i64 {

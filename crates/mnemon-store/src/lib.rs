@@ -36,6 +36,7 @@ mod schema;
 mod scoped;
 mod scopes;
 mod sessions;
+mod state;
 mod stats;
 mod store;
 mod text;

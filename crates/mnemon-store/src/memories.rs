@@ -1,7 +1,8 @@
 //! Memories as rows: adding, reading, changing and deleting them.
 
 use mnemon_core::{
-    Kind, Memory, MemoryId, Metadata, NewMemory, NewTurn, Origin, Placement, Role, Scope, SessionId, Timestamp, Turn,
+    Kind, Memory, MemoryId, Metadata, NewMemory, NewTurn, Origin, Placement, Role, Scope, SessionId, State, Timestamp,
+    Trust, Turn,
 };
 use rusqlite::types::{Value, ValueRef};
 use rusqlite::{OptionalExtension, Row, params, params_from_iter};
@@ -9,6 +10,7 @@ use rusqlite::{OptionalExtension, Row, params, params_from_iter};
 use crate::checksum::{checksum, checksum_of_row};
 use crate::passages::Owner;
 use crate::scopes::scope_from_parts;
+use crate::state::{check_importance, state_from_row, trust_from_code};
 use crate::{RowId, ScopeRow, Snapshot, StoreError, WriteTx, grams};
 
 /// The longest text that is stored. Ten times what one would call a book; a guard against a runaway caller.
@@ -65,6 +67,12 @@ pub struct MemoryUpdate {
     pub pinned: Option<bool>,
     /// Another priority.
     pub priority: Option<f32>,
+    /// Believed so far from now on. What a tool said is never believed more than what comes from outside.
+    pub trust: Option<Trust>,
+    /// Another importance, from 0 to 1.
+    pub importance: Option<f32>,
+    /// Another time from which on it is not found any more; `Some(None)`: it stays.
+    pub expires_at: Option<Option<Timestamp>>,
 }
 
 /// Every column that [`memory_from_row`] reads.
@@ -72,12 +80,15 @@ pub(crate) const COLUMNS: &str = "
     SELECT m.id, m.uid, m.kind, m.text, m.caption, m.position, m.role, m.speaker, m.pinned, m.priority, m.metadata,
            m.external_id, m.occurred_at, m.stored_at, m.updated_at,
            scope.user, scope.agent, scope.project, m.scope_id,
-           session.uid, source.name, window.memory_id IS NOT NULL, m.checksum
+           session.uid, source.name, window.memory_id IS NOT NULL, m.checksum,
+           st.trust, st.importance, st.uses, st.last_used, st.expires_at, st.ended_at, st.ended_why,
+           (SELECT uid FROM memory WHERE id = st.ended_by), st.subject, st.slot
     FROM memory AS m
     JOIN scope ON scope.id = m.scope_id
     LEFT JOIN session ON session.id = m.session_id
     LEFT JOIN source ON source.id = m.source_id
-    LEFT JOIN window ON window.session_id = m.session_id AND window.memory_id = m.id";
+    LEFT JOIN window ON window.session_id = m.session_id AND window.memory_id = m.id
+    LEFT JOIN memory_state AS st ON st.memory_id = m.id";
 
 impl Snapshot<'_> {
     /// The memories of these rows, in the same order; rows that are gone are left out.
@@ -243,6 +254,8 @@ impl WriteTx<'_> {
                 metadata: &new.metadata,
                 origin: new.origin.as_ref(),
                 occurred_at: new.occurred_at,
+                trust: new.trust,
+                state: &new.state,
             },
         )
     }
@@ -282,6 +295,8 @@ impl WriteTx<'_> {
                     metadata: &turn.metadata,
                     origin: turn.origin.as_ref(),
                     occurred_at: turn.occurred_at,
+                    trust: turn.trust,
+                    state: &turn.state,
                 },
             )?;
             if added.is_new {
@@ -318,6 +333,7 @@ impl WriteTx<'_> {
         check_text(fields.text)?;
         check_text(fields.caption.unwrap_or_default())?;
         check_priority(fields.priority)?;
+        check_importance(fields.state.importance)?;
         let hash = fields.origin.map(|_| content_hash(fields.text, fields.caption));
         if let Some((origin, hash)) = fields.origin.zip(hash)
             && let Some(known) = self.by_origin(scope, origin, hash)?
@@ -326,7 +342,8 @@ impl WriteTx<'_> {
         }
         let source = fields.origin.map(|origin| self.ensure_source(&origin.source)).transpose()?;
         let id = MemoryId::new(now);
-        let (position, role) = (fields.place.map(|(_, position, _)| position), fields.place.map(|(.., role)| role.code()));
+        let (position, role) =
+            (fields.place.map(|(_, position, _)| position), fields.place.map(|(.., role)| role.code()));
         let occurred_at = fields.occurred_at.map(Timestamp::as_millisecond);
         let metadata = metadata_text(fields.metadata)?;
         let number = |value: Option<i64>| value.map_or(ValueRef::Null, ValueRef::Integer);
@@ -370,6 +387,10 @@ impl WriteTx<'_> {
             ])?;
         let row = self.conn.last_insert_rowid();
         self.write_grams(row, fields.text, fields.caption, fields.speaker)?;
+        let role = fields.place.map(|(.., role)| role);
+        let usual = Trust::of(fields.kind, role, fields.origin.is_some());
+        let trust = fields.trust.map(|trust| trust.min(Trust::most(role))).filter(|trust| *trust != usual);
+        self.write_state(row, scope, trust, fields.state)?;
         let owner = Owner {
             scope: scope.0,
             place: fields.place.map(|(session, position, _)| (session, position)),
@@ -407,6 +428,7 @@ impl WriteTx<'_> {
                 .prepare_cached("UPDATE memory SET metadata = ?2 WHERE id = ?1")?
                 .execute(params![row, metadata_text(metadata)?])?;
         }
+        self.update_state(row, update)?;
         let changed = match &update.text {
             Some(text) => {
                 check_text(text)?;
@@ -459,10 +481,8 @@ impl WriteTx<'_> {
 
     /// Computes the checksum of a row that was changed.
     fn renew_checksum(&self, row: RowId) -> Result<(), StoreError> {
-        let checksum = self
-            .conn
-            .prepare_cached(&format!("{COLUMNS} WHERE m.id = ?1"))?
-            .query_row([row], checksum_of_row)?;
+        let checksum =
+            self.conn.prepare_cached(&format!("{COLUMNS} WHERE m.id = ?1"))?.query_row([row], checksum_of_row)?;
         self.conn.prepare_cached("UPDATE memory SET checksum = ?2 WHERE id = ?1")?.execute(params![row, checksum])?;
         Ok(())
     }
@@ -518,6 +538,8 @@ struct Fields<'a> {
     metadata: &'a Metadata,
     origin: Option<&'a Origin>,
     occurred_at: Option<Timestamp>,
+    trust: Option<Trust>,
+    state: &'a State,
 }
 
 /// No defence against anybody, which is not needed: whoever writes the content may as well write another origin.
@@ -597,14 +619,18 @@ fn memory_from_row(row: &Row<'_>) -> Result<Memory, StoreError> {
     let damaged = |expected, got: String| StoreError::BadRow { table: "memory", row: id, expected, got };
     let kind: i64 = row.get(2)?;
     let kind = Kind::from_code(kind).ok_or_else(|| damaged("the code of a kind", kind.to_string()))?;
+    let role: Option<i64> = row.get(6)?;
+    let read_role = |code: i64| Role::from_code(code).ok_or_else(|| damaged("the code of a role", code.to_string()));
+    let role = role.map(read_role).transpose()?;
+    let is_imported = !matches!(row.get_ref(20)?, ValueRef::Null);
     let turn = match row.get::<_, Option<[u8; 16]>>(19)? {
         None => None,
         Some(session) => {
-            let (position, role): (i64, i64) = (row.get(5)?, row.get(6)?);
+            let position: i64 = row.get(5)?;
             Some(Turn {
                 session: SessionId::from_bytes(session),
                 position: u32::try_from(position).map_err(|_| damaged("a position", position.to_string()))?,
-                role: Role::from_code(role).ok_or_else(|| damaged("the code of a role", role.to_string()))?,
+                role: role.ok_or_else(|| damaged("a role", "none".to_owned()))?,
                 speaker: row.get(7)?,
                 placement: if row.get(21)? { Placement::Window } else { Placement::LongTerm },
             })
@@ -633,6 +659,8 @@ fn memory_from_row(row: &Row<'_>) -> Result<Memory, StoreError> {
         occurred_at: row.get::<_, Option<i64>>(12)?.map(|at| time_from_millis("memory", id, at)).transpose()?,
         stored_at: time_from_millis("memory", id, row.get(13)?)?,
         updated_at: time_from_millis("memory", id, row.get(14)?)?,
+        trust: trust_from_code(id, row.get(23)?, Trust::of(kind, role, is_imported))?,
+        state: state_from_row(id, row, 24)?,
     })
 }
 

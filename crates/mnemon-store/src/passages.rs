@@ -2,11 +2,12 @@
 
 use std::collections::HashMap;
 
-use mnemon_core::{Kind, Role, Timestamp};
+use mnemon_core::{Kind, Role, Timestamp, Trust};
 use rusqlite::{OptionalExtension, Row, params};
 
 use crate::memories::{Added, fnv1a, time_from_millis};
 use crate::parts::Table;
+use crate::state::trust_from_code;
 use crate::vectors::StoredVectors;
 use crate::{PassageId, RowId, ScopeRow, Snapshot, StoreError, WriteTx};
 
@@ -70,13 +71,18 @@ pub struct PassageRow {
     pub speaker: Option<String>,
     /// When it happened, else when it was stored.
     pub time: Timestamp,
+    /// How far the memory may be believed.
+    pub trust: Trust,
+    /// From then on the memory does not hold any more: it has ended, or expired.
+    pub until: Option<Timestamp>,
 }
 
 /// Every column that [`passage_from_row`] reads.
 pub(crate) const COLUMNS: &str = "
     SELECT p.id, p.memory_id, p.run, p.place, p.ordinal, p.start_byte, p.end_byte, p.words, p.cues, p.terms,
-           m.kind, m.role, m.speaker, coalesce(m.occurred_at, m.stored_at), p.scope_id
-    FROM passage AS p JOIN memory AS m ON m.id = p.memory_id";
+           m.kind, m.role, m.speaker, coalesce(m.occurred_at, m.stored_at), p.scope_id,
+           m.source_id IS NOT NULL, st.trust, st.expires_at, st.ended_at
+    FROM passage AS p JOIN memory AS m ON m.id = p.memory_id LEFT JOIN memory_state AS st ON st.memory_id = m.id";
 
 impl Snapshot<'_> {
     /// The passages of these ids, in the same order; those that are gone are left out. Two seeks each.
@@ -379,6 +385,13 @@ pub(crate) fn passage_from_row(row: &Row<'_>) -> Result<PassageRow, StoreError> 
     let read_role = |code: i64| {
         Role::from_code(code).ok_or_else(|| damaged("memory", memory, "the code of a role", code.to_string()))
     };
+    let kind =
+        Kind::from_code(kind).ok_or_else(|| damaged("memory", memory, "the code of a kind", kind.to_string()))?;
+    let role = role.map(read_role).transpose()?;
+    let time = |column: usize| -> Result<Option<Timestamp>, StoreError> {
+        row.get::<_, Option<i64>>(column)?.map(|at| time_from_millis("memory_state", memory, at)).transpose()
+    };
+    let usual = Trust::of(kind, role, row.get(15)?);
     Ok(PassageRow {
         id,
         memory,
@@ -391,9 +404,11 @@ pub(crate) fn passage_from_row(row: &Row<'_>) -> Result<PassageRow, StoreError> 
         words: number(7)?,
         cues: number(8)?,
         terms: terms.iter().map(|bytes| u32::from_le_bytes(*bytes)).collect(),
-        kind: Kind::from_code(kind).ok_or_else(|| damaged("memory", memory, "the code of a kind", kind.to_string()))?,
-        role: role.map(read_role).transpose()?,
+        kind,
+        role,
         speaker: row.get(12)?,
         time: time_from_millis("memory", memory, row.get(13)?)?,
+        trust: trust_from_code(memory, row.get(16)?, usual)?,
+        until: [time(17)?, time(18)?].into_iter().flatten().min(),
     })
 }

@@ -7,8 +7,8 @@ use std::time::Duration;
 use rusqlite::{Connection, Transaction};
 use rusqlite_migration::{M, Migrations};
 
-use crate::{StoreError, migrate};
 use crate::connection::retry_busy;
+use crate::{StoreError, migrate};
 
 /// `Mnem` as the four bytes that SQLite keeps for the program that owns a file.
 const APPLICATION_ID: i64 = 0x4d6e_656d;

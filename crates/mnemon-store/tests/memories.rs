@@ -1,7 +1,9 @@
 //! Memories through the public interface of the store.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-use mnemon_core::{Kind, Memory, MemoryId, ModelId, NewMemory, NewTurn, Placement, Role, Scope, SessionId, Timestamp};
+use mnemon_core::{
+    Kind, Memory, MemoryId, ModelId, NewMemory, NewTurn, Placement, Role, Scope, SessionId, State, Timestamp, Trust,
+};
 use mnemon_store::{
     ChangeOp, Head, ListFilter, MemoryUpdate, NewPassage, NewSession, Store, StoreError, StoreOptions, TextQuery,
     WriteTx,
@@ -97,6 +99,8 @@ fn what_was_written_is_there_after_reopening() -> Result {
             occurred_at: Some(at(-5)),
             stored_at: at(0),
             updated_at: at(0),
+            trust: Trust::External,
+            state: State::default(),
         }
     );
     assert_eq!(store.check()?, []);

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use mnemon_core::{
-    Kind, Memory, MemoryId, Metadata, NewTurn, Placement, Scope, SessionId, Timestamp, TokenCounter, Turn,
+    Kind, Memory, MemoryId, Metadata, NewTurn, Placement, Scope, SessionId, State, Timestamp, TokenCounter, Trust, Turn,
 };
 use mnemon_long_term::LongTerm;
 use mnemon_short_term::{EvictionPolicy, Window, WindowItem};
@@ -107,6 +107,8 @@ impl Engine {
             occurred_at: turn.occurred_at,
             stored_at: now,
             updated_at: now,
+            trust: Trust::User,
+            state: State::default(),
         };
         self.counter.count(&render::recent_line(&memory))
     }

@@ -1,10 +1,11 @@
 //! Questions to memory.
 
-use mnemon_core::{Scope, Timestamp};
+use mnemon_core::{Scope, Timestamp, Trust};
 use mnemon_long_term::{Diversity, Explanation, Level, Period, Recall, RecallQuery};
 use mnemon_store::RowId;
 
-use crate::{Config, ContextManager, Error};
+use crate::engine::Engine;
+use crate::{ContextManager, Error};
 
 /// A question to memory. A plain text is one with the settings of the memory, about all time.
 ///
@@ -34,6 +35,10 @@ pub struct MemoryQuery {
     pub relevance_floor: Option<f32>,
     /// Another way with hits that are like one another.
     pub diversity: Option<Diversity>,
+    /// The time at which what is found has to hold, instead of now; see [`MemoryQuery::as_of`].
+    pub holding_at: Option<Timestamp>,
+    /// Only memories that may be believed so far, at least.
+    pub least_trust: Option<Trust>,
 }
 
 impl MemoryQuery {
@@ -47,6 +52,8 @@ impl MemoryQuery {
             recall: None,
             relevance_floor: None,
             diversity: None,
+            holding_at: None,
+            least_trust: None,
         }
     }
 
@@ -69,10 +76,17 @@ impl MemoryQuery {
         Self { period: Period { from: Some(time), ..self.period }, ..self }
     }
 
-    /// As if asked at an earlier time: nothing later is seen, and the question looks back from there.
+    /// As if asked at an earlier time: nothing later is seen, what has ended since still holds, and the question looks back
+    /// from there.
     #[must_use]
     pub fn as_of(self, time: Timestamp) -> Self {
-        self.before(time).asked_at(time)
+        Self { holding_at: Some(time), ..self.before(time).asked_at(time) }
+    }
+
+    /// Only what may be believed at least so far: with [`Trust::User`] what the user said.
+    #[must_use]
+    pub fn least_trust(self, trust: Trust) -> Self {
+        Self { least_trust: Some(trust), ..self }
     }
 
     /// The same at another level of recall.
@@ -93,8 +107,11 @@ impl MemoryQuery {
         Self { diversity: Some(diversity), ..self }
     }
 
-    fn resolved<'a>(&'a self, config: &Config, scope: &'a Scope, k: usize, exclude: &'a [RowId]) -> RecallQuery<'a> {
+    fn resolved<'a>(&'a self, engine: &Engine, scope: &'a Scope, k: usize, exclude: &'a [RowId]) -> RecallQuery<'a> {
+        let config = &engine.config;
         RecallQuery {
+            now: Some(self.holding_at.unwrap_or_else(|| engine.now())),
+            least_trust: self.least_trust,
             level: self.recall.unwrap_or(config.recall),
             relevance_floor: self.relevance_floor.unwrap_or(config.relevance_floor),
             diversity: self.diversity.unwrap_or(config.diversity),
@@ -128,10 +145,10 @@ impl ContextManager {
     /// When the file cannot be read.
     pub fn explain(&self, query: impl Into<MemoryQuery>, k: usize) -> Result<Option<Explanation>, Error> {
         let query = query.into();
-        Ok(self.engine.long_term.explain(&query.resolved(&self.engine.config, &self.scope, k, &[]))?)
+        Ok(self.engine.long_term.explain(&query.resolved(&self.engine, &self.scope, k, &[]))?)
     }
 
     pub(crate) fn recall(&self, query: &MemoryQuery, k: usize, exclude: &[RowId]) -> Result<Recall, Error> {
-        Ok(self.engine.long_term.recall(&query.resolved(&self.engine.config, &self.scope, k, exclude))?)
+        Ok(self.engine.long_term.recall(&query.resolved(&self.engine, &self.scope, k, exclude))?)
     }
 }

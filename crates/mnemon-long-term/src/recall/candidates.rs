@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use mnemon_core::{Timestamp, Trust};
 use mnemon_index::Search;
 use mnemon_recall::{Member, Pool, Question, Statistics, Term};
 use mnemon_store::{RowId, ScopeRow, Snapshot, TextQuery};
@@ -35,17 +36,22 @@ pub(super) struct Place<'a> {
 /// Which passages may be an answer at all.
 pub(super) struct Allowed<'a> {
     pub(super) period: Period,
+    /// What holds then.
+    pub(super) now: Option<Timestamp>,
+    pub(super) least_trust: Option<Trust>,
     /// Memories that are not wanted.
     pub(super) excluded: &'a [RowId],
 }
 
 impl Allowed<'_> {
     fn all(&self) -> bool {
-        self.excluded.is_empty() && self.period == Period::default()
+        self.excluded.is_empty() && self.period == Period::default() && self.now.is_none() && self.least_trust.is_none()
     }
 
     fn has(&self, passage: &Passage) -> bool {
-        !self.excluded.contains(&passage.memory) && self.period.has(passage.time)
+        let holds = || passage.until.is_none_or(|until| self.now.is_none_or(|now| now < until));
+        let is_believed = || self.least_trust.is_none_or(|least| passage.trust >= least);
+        !self.excluded.contains(&passage.memory) && self.period.has(passage.time) && holds() && is_believed()
     }
 }
 

@@ -195,7 +195,12 @@ impl LongTerm {
             snapshot,
             scope: asked.scope,
             shelf,
-            allowed: Allowed { period: query.period, excluded: query.exclude },
+            allowed: Allowed {
+                period: query.period,
+                now: query.now,
+                least_trust: query.least_trust,
+                excluded: query.exclude,
+            },
         };
         let nearest = match &asked.embedded.vector {
             Some(vector) => place.nearest(vector)?,

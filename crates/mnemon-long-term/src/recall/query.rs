@@ -1,6 +1,6 @@
 //! What is asked of long-term memory.
 
-use mnemon_core::{Scope, Timestamp};
+use mnemon_core::{Scope, Timestamp, Trust};
 use mnemon_recall::Level;
 use mnemon_store::RowId;
 
@@ -24,6 +24,11 @@ pub struct RecallQuery<'a> {
     pub asked_at: Option<Timestamp>,
     /// Only memories of this time.
     pub period: Period,
+    /// The time at which what is found has to hold: what has ended or expired by then is not found. `None` finds it all, as
+    /// far as it was not deleted.
+    pub now: Option<Timestamp>,
+    /// Only memories that may be believed so far, at least.
+    pub least_trust: Option<Trust>,
     /// Rows that are not wanted, such as the turns that the prompt shows anyway.
     pub exclude: &'a [RowId],
 }
@@ -82,6 +87,8 @@ impl<'a> RecallQuery<'a> {
             diversity: Diversity::default(),
             asked_at: None,
             period: Period::default(),
+            now: None,
+            least_trust: None,
             exclude: &[],
         }
     }

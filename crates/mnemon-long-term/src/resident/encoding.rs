@@ -2,12 +2,12 @@
 //!
 //! Numbers are written as differences to the passage before, in as few bytes as they need; a term takes 4.
 
-use mnemon_core::{Kind, Role, Timestamp};
+use mnemon_core::{Kind, Role, Timestamp, Trust};
 use mnemon_store::{PassageRow, ScopeRow};
 
 use super::passages::{Passage, Passages};
 
-const MAGIC: [u8; 8] = *b"mnpassg1";
+const MAGIC: [u8; 8] = *b"mnpassg2";
 
 /// A header of the magic, the checksum of all that follows (XXH3, 8 bytes), then how many speakers, passages and terms there
 /// are (8 bytes each).
@@ -70,7 +70,7 @@ pub(super) fn decode(bytes: &[u8], scope: ScopeRow) -> Option<Vec<PassageRow>> {
         for field in &mut fields {
             *field = field.wrapping_add(read(&mut numbers)?);
         }
-        let [id, memory, run, place, time, ordinal, start, end, words, cues, role, speaker, len] = fields;
+        let [id, memory, run, place, time, ordinal, start, end, words, cues, trust, until, role, speaker, len] = fields;
         let (own, rest) = terms.split_at_checked(usize::try_from(len).ok()?)?;
         terms = rest;
         let role = if role == 0 { None } else { Some(Role::from_code(role - 1)?) };
@@ -93,12 +93,17 @@ pub(super) fn decode(bytes: &[u8], scope: ScopeRow) -> Option<Vec<PassageRow>> {
                 number => Some(names.get(number - 1)?.clone()),
             },
             time: Timestamp::from_millisecond(time).ok()?,
+            trust: Trust::from_code(trust)?,
+            until: if until == 0 { None } else { Some(Timestamp::from_millisecond(until - EVEN_LATER).ok()?) },
         });
     }
     (numbers.is_empty() && terms.is_empty()).then_some(rows)
 }
 
-const FIELDS: usize = 13;
+const FIELDS: usize = 15;
+
+/// More milliseconds than any time lies before 1970, so that no time is written as 0.
+const EVEN_LATER: i64 = 1 << 50;
 
 fn fields(passage: &Passage, terms: usize) -> [i64; FIELDS] {
     [
@@ -112,6 +117,8 @@ fn fields(passage: &Passage, terms: usize) -> [i64; FIELDS] {
         passage.end.into(),
         passage.words.into(),
         passage.cues.bits().into(),
+        passage.trust.code(),
+        passage.until.map_or(0, |until| until.as_millisecond() + EVEN_LATER),
         passage.role.map_or(0, |role| role.code() + 1),
         passage.speaker_number().map_or(0, |speaker| i64::from(speaker) + 1),
         terms as i64,
@@ -175,6 +182,8 @@ mod tests {
             role: speaker.is_some().then_some(Role::Assistant),
             speaker,
             time: Timestamp::from_millisecond(time).unwrap(),
+            trust: Trust::ALL[any as usize % Trust::ALL.len()],
+            until: any.is_multiple_of(2).then(|| Timestamp::from_millisecond(time / 2).unwrap()),
         })
     }
 

@@ -6,7 +6,7 @@ use std::ops::Range;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use mnemon_core::{Role, Timestamp};
+use mnemon_core::{Role, Timestamp, Trust};
 use mnemon_recall::{Cues, Said, Term, is_name};
 use mnemon_store::{PassageId, PassageRow, RowId};
 
@@ -43,6 +43,10 @@ pub(crate) struct Passage {
     pub(crate) end: u32,
     pub(crate) words: u32,
     pub(crate) cues: Cues,
+    /// How far its memory may be believed.
+    pub(crate) trust: Trust,
+    /// From then on its memory does not hold any more.
+    pub(crate) until: Option<Timestamp>,
     pub(super) role: Option<Role>,
     speaker: u32,
     terms: Range<u32>,
@@ -101,6 +105,8 @@ impl Passages {
             end: row.end,
             words: row.words,
             cues: Cues::from_bits(row.cues),
+            trust: row.trust,
+            until: row.until,
             role: row.role,
             speaker: speaker.unwrap_or(NOBODY),
             terms: start..self.terms.len() as u32,
@@ -110,6 +116,14 @@ impl Passages {
             live: true,
         });
         number
+    }
+
+    /// Takes over what is known of the memory of a passage now.
+    pub(super) fn change(&mut self, row: &PassageRow) {
+        let passage = self.number(row.id).and_then(|number| self.passages.get_mut(number as usize));
+        if let Some(passage) = passage {
+            (passage.trust, passage.until) = (row.trust, row.until);
+        }
     }
 
     /// Takes a passage out; returns its number, where it was there.
@@ -292,6 +306,8 @@ pub(super) mod tests {
             role: Some(Role::User),
             speaker: Some(format!("speaker {}", id % 2)),
             time: Timestamp::UNIX_EPOCH,
+            trust: Trust::User,
+            until: None,
         }
     }
 

@@ -228,6 +228,11 @@ impl Shelf {
                 }
             }
             ChangeOp::PassageStored => {}
+            ChangeOp::PassageChanged => {
+                if let Some(row) = snapshot.passages(&[id])?.pop() {
+                    self.passages.change(&row);
+                }
+            }
             ChangeOp::PassageDropped => {
                 if let Some(passage) = self.passages.number(id).and_then(|number| self.passages.get(number)) {
                     let terms = self.passages.terms(passage).to_vec();

@@ -92,6 +92,13 @@ impl Fields {
         parse(&text).map(Some).ok_or_else(|| self.wrong(field, expected, &Value::String(text)))
     }
 
+    /// Takes a field whose value is what is looked for. Any other value stays.
+    pub(super) fn take_if<T>(&mut self, field: &str, read: impl FnOnce(&Value) -> Option<T>) -> Option<T> {
+        let value = self.map.get(field).and_then(read)?;
+        self.map.remove(field);
+        Some(value)
+    }
+
     /// A problem with the value of a field.
     pub(super) fn wrong(&self, field: &str, expected: &str, got: &Value) -> Problem {
         Problem::new(self.place_of(field), format!("{expected} as `{field}`"), describe(got))

@@ -37,7 +37,7 @@ use std::collections::{HashMap, HashSet};
 use std::io::{self, Write};
 
 use jiff::Timestamp;
-use mnemon_core::{Kind, Memory, Metadata, NewMemory, NewTurn, Origin, Role, Scope, Session};
+use mnemon_core::{Kind, Memory, Metadata, NewMemory, NewTurn, Origin, Role, Scope, Session, State, Trust};
 use serde::Serialize;
 use serde_json::Value;
 
@@ -74,6 +74,8 @@ pub fn write_memory(out: &mut impl Write, memory: &Memory, session: Option<&str>
         pinned: memory.pinned,
         priority: (memory.priority != 1.0 && memory.priority.is_finite()).then_some(memory.priority),
         metadata: &memory.metadata,
+        trust: memory.trust,
+        state: &memory.state,
     };
     write_line(out, &line)
 }
@@ -116,6 +118,9 @@ struct MemoryLine<'a> {
     priority: Option<f32>,
     #[serde(skip_serializing_if = "Metadata::is_empty")]
     metadata: &'a Metadata,
+    trust: Trust,
+    #[serde(skip_serializing_if = "State::is_default")]
+    state: &'a State,
 }
 
 #[derive(Serialize)]
@@ -227,6 +232,8 @@ fn record(line: usize, text: &str, content: &Content<'_>) -> Result<Option<Recor
             metadata: body.metadata,
             origin: Some(body.origin),
             occurred_at: time,
+            trust: body.trust,
+            state: body.state,
         };
         What::Turn { session, role, turn }
     } else {
@@ -244,6 +251,8 @@ fn record(line: usize, text: &str, content: &Content<'_>) -> Result<Option<Recor
             metadata: body.metadata,
             origin: Some(body.origin),
             occurred_at: time,
+            trust: body.trust,
+            state: body.state,
         })
     };
     let mut record = Record { scope, unknown: Vec::new(), what };
@@ -272,6 +281,8 @@ struct Body {
     priority: f32,
     metadata: Metadata,
     origin: Origin,
+    trust: Option<Trust>,
+    state: State,
 }
 
 impl Body {
@@ -301,7 +312,13 @@ impl Body {
             // A number of a line says something only about one content, so its source is never one that is given.
             None => content.origin(line),
         };
-        Ok(Self { text, caption, priority, metadata, origin })
+        // A file can say that it is to be believed less than what comes from outside, and not more.
+        let trust = fields.take_if("trust", |value| value.as_str()?.parse::<Trust>().ok());
+        let trust = trust.map(|trust| trust.min(Trust::External));
+        let is_state = |state: &State| (0.0..=1.0).contains(&state.importance);
+        let read_state = |value: &Value| serde_json::from_value(value.clone()).ok().filter(is_state);
+        let state = fields.take_if("state", |value| value.as_object().and_then(|_| read_state(value)));
+        Ok(Self { text, caption, priority, metadata, origin, trust, state: state.unwrap_or_default() })
     }
 }
 

@@ -1,5 +1,5 @@
 use expect_test::{Expect, expect};
-use mnemon_core::{MemoryId, Placement, SessionId, Turn};
+use mnemon_core::{MemoryId, Placement, SessionId, Slot, State, Trust, Turn};
 use proptest::prelude::*;
 
 use super::super::parse as read;
@@ -273,6 +273,7 @@ prop_compose! {
         role in proptest::sample::select(Role::ALL), speaker in proptest::option::of("[A-Z][a-z]{1,8}"),
         user in proptest::option::of("[a-z]{1,8}"), pinned: bool, priority in -1e6f32..1e6,
         metadata in proptest::collection::btree_map("\\PC{1,5}", any::<i64>(), 0..3),
+        trust in proptest::sample::select(Trust::ALL), importance in 0f32..=1.0, about in proptest::option::of("[a-z]{1,9}"),
         origin in proptest::option::of("[a-z]{1,9}"), millis in proptest::option::of(0i64..4_000_000_000_000),
     ) -> Memory {
         let at = millis.map(|it| Timestamp::from_millisecond(it).unwrap());
@@ -285,7 +286,8 @@ prop_compose! {
             kind, text, caption, pinned: pinned && kind != Kind::Turn, priority, turn,
             metadata: metadata.into_iter().map(|(key, value)| (key, value.into())).collect(),
             origin: origin.map(|id| Origin { source: "notes".to_owned(), id }),
-            occurred_at: at, stored_at: Timestamp::UNIX_EPOCH, updated_at: Timestamp::UNIX_EPOCH,
+            occurred_at: at, stored_at: Timestamp::UNIX_EPOCH, updated_at: Timestamp::UNIX_EPOCH, trust,
+            state: State { importance, expires_at: at, about: about.map(|slot| Slot::new("Ann", slot)), ..State::default() },
         }
     }
 }
@@ -309,6 +311,7 @@ proptest! {
                 let expected = NewTurn {
                     role: turn.role, speaker: turn.speaker, text: memory.text, caption: memory.caption, priority: memory.priority,
                     metadata: memory.metadata, origin, occurred_at: memory.occurred_at,
+                    trust: Some(memory.trust.min(Trust::External)), state: memory.state,
                 };
                 prop_assert_eq!(&session.turns[0], &expected);
             }
@@ -316,6 +319,7 @@ proptest! {
                 let expected = NewMemory {
                     kind: memory.kind, text: memory.text, caption: memory.caption, pinned: memory.pinned, priority: memory.priority,
                     metadata: memory.metadata, origin, occurred_at: memory.occurred_at,
+                    trust: Some(memory.trust.min(Trust::External)), state: memory.state,
                 };
                 prop_assert_eq!(&conversation.memories[0], &expected);
             }
