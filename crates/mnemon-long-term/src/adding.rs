@@ -4,6 +4,7 @@ use mnemon_core::{Memory, NewMemory, NewTurn, Placement, Scope, SessionId, Times
 use mnemon_recall::analyse;
 use mnemon_store::{Added, ScopeRow, Snapshot, StoreError, WriteTx};
 
+use crate::forgetting::settle_slot;
 use crate::long_term::Meaning;
 use crate::passage::{self, Analysed, Owner, Reading};
 use crate::{Degradation, Embed, LongTerm, LongTermError, Written};
@@ -215,8 +216,7 @@ impl LongTerm {
         analysed: &Analysed<'_>,
         now: Timestamp,
     ) -> Result<Vec<Added>, LongTermError> {
-        let add = |new| tx.add_memory(scope, new, now);
-        let added: Vec<Added> = memories.iter().map(add).collect::<Result<_, _>>()?;
+        let added: Vec<Added> = memories.iter().map(|new| add_one(tx, scope, new, now)).collect::<Result<_, _>>()?;
         analysed.put(tx, added.iter().map(Owner::Added), self.meaning())?;
         Ok(added)
     }
@@ -250,6 +250,20 @@ fn prepare(
     let Some(session) = append.session.find(snapshot, scope)? else { return Ok(None) };
     let embedded = |turn: Memory| Some(analyse(&passage::of_memory(&turn)).pop()?.embedded.into_owned());
     Ok(snapshot.last_turn(scope, session)?.and_then(embedded))
+}
+
+/// Adds a memory, and settles which one holds where it is about a slot.
+fn add_one(tx: &WriteTx<'_>, scope: &Scope, new: &NewMemory, now: Timestamp) -> Result<Added, StoreError> {
+    let Some(about) = new.state.about.as_ref().filter(|_| new.state.ended.is_none()) else {
+        return tx.add_memory(scope, new, now);
+    };
+    let scope_row = tx.ensure_scope(scope)?;
+    let holding = tx.memory_about(scope_row, about)?;
+    let added = tx.add_memory(scope, new, now)?;
+    if added.is_new {
+        settle_slot(tx, scope_row, new, &added, holding, now)?;
+    }
+    Ok(added)
 }
 
 fn analyse_part(part: Part<'_>) -> Analysed<'_> {

@@ -21,8 +21,10 @@
 mod adding;
 mod embedding;
 mod error;
+mod forgetting;
 mod known;
 mod long_term;
+mod merging;
 mod passage;
 mod pending;
 mod pieces;
@@ -31,7 +33,9 @@ mod resident;
 
 pub use adding::{Append, Appended, Conversation, Part};
 pub use error::LongTermError;
+pub use forgetting::{ForgetPolicy, Forgetting, Forgotten};
 pub use long_term::{Embed, LongTerm, Written};
+pub use merging::Merged;
 pub use mnemon_recall::{Contribution, Feature, Level, Nearness, ParseLevelError};
 pub use pending::{Embedded, Maintenance};
 pub use recall::{

@@ -28,6 +28,7 @@ pub use late::{CodesError, QuestionTokens, Rotation, TokenCodes, TokenMatches, e
 pub use pool::{Member, Pool, Said, Statistics};
 pub use question::Question;
 pub use ranking::{Contribution, Draft, Ranked, Ranking, redundant};
+pub use redundancy::same_said;
 pub use stages::{Nearness, Scene};
 pub use terms::{Term, is_content, terms};
 pub use time::{Anchor, Grain, Relation, TimeExpression, TimeSpan, TimeWords, agreement, anchors, expressions};

@@ -17,6 +17,12 @@ const LEAST_COSINE: f32 = 0.85;
 /// The least share of its terms that a better hit has to have.
 const LEAST_SHARE: f32 = 0.8;
 
+/// Whether two passages say the same: each says all that the other says.
+#[must_use]
+pub fn same_said(a: &Member<'_>, b: &Member<'_>) -> bool {
+    said_by(a, &[b]).is_some() && said_by(b, &[a]).is_some()
+}
+
 /// A better hit that says all that `member` says, by its index in `kept`; the first where there are several.
 ///
 /// Costs an inner product for each hit of the same speaker that is kept, and little else for those that are not alike.

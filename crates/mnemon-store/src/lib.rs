@@ -52,6 +52,7 @@ pub use passages::{NewPassage, PassageRow, content_hash};
 pub use schema::{MIN_SQLITE_VERSION, SCHEMA_VERSION};
 pub use scopes::ScopeRow;
 pub use sessions::NewSession;
+pub use state::Standing;
 pub use stats::{Counted, Damage, StoreStats};
 pub use store::Store;
 pub use text::{TextHit, TextQuery};

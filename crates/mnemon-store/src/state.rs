@@ -1,12 +1,61 @@
 //! What is known of a memory beside what it says, as rows: only memories of which there is anything to say have one.
 
-use mnemon_core::{EndReason, Ended, MemoryId, Role, Slot, State, Timestamp, Trust};
+use mnemon_core::{EndReason, Ended, Kind, MemoryId, Role, Slot, State, Timestamp, Trust};
 use rusqlite::{OptionalExtension, Row, params};
 
 use crate::memories::time_from_millis;
 use crate::{MemoryUpdate, RowId, ScopeRow, Snapshot, StoreError, WriteTx};
 
+/// A memory as far as forgetting has to know it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Standing {
+    /// Its row.
+    pub row: RowId,
+    /// Its identity.
+    pub id: MemoryId,
+    /// What it is.
+    pub kind: Kind,
+    /// Whether it is part of every context.
+    pub pinned: bool,
+    /// Whether it is a turn that is active in the window of its session.
+    pub in_window: bool,
+    /// When it happened, else when it was stored.
+    pub time: Timestamp,
+    /// How much it matters, how long it holds, how it was used.
+    pub state: State,
+}
+
 impl Snapshot<'_> {
+    /// Every memory of a scope, in the order in which they were stored. No text is read.
+    ///
+    /// # Errors
+    /// When the file cannot be read or a row is damaged.
+    pub fn each_standing(&self, scope: ScopeRow, mut each: impl FnMut(Standing)) -> Result<(), StoreError> {
+        let mut statement = self.conn.prepare_cached(
+            "SELECT m.id, m.uid, m.kind, m.pinned, window.memory_id IS NOT NULL, coalesce(m.occurred_at, m.stored_at),
+                    st.importance, st.uses, st.last_used, st.expires_at, st.ended_at, st.ended_why,
+                    (SELECT uid FROM memory WHERE id = st.ended_by), st.subject, st.slot
+             FROM memory AS m
+             LEFT JOIN window ON window.session_id = m.session_id AND window.memory_id = m.id
+             LEFT JOIN memory_state AS st ON st.memory_id = m.id
+             WHERE m.scope_id = ?1 ORDER BY m.id",
+        )?;
+        let mut rows = statement.query([scope.0])?;
+        while let Some(row) = rows.next()? {
+            let (id, kind): (RowId, i64) = (row.get(0)?, row.get(2)?);
+            each(Standing {
+                row: id,
+                id: MemoryId::from_bytes(row.get(1)?),
+                kind: Kind::from_code(kind).ok_or_else(|| damaged(id, "the code of a kind", kind.to_string()))?,
+                pinned: row.get(3)?,
+                in_window: row.get(4)?,
+                time: time_from_millis("memory", id, row.get(5)?)?,
+                state: state_from_row(id, row, 6)?,
+            });
+        }
+        Ok(())
+    }
+
     /// The memory of a scope that is about a slot and has not ended, the newest where there are several.
     ///
     /// # Errors
@@ -33,20 +82,6 @@ impl Snapshot<'_> {
              WHERE st.subject = ?1 AND st.slot = ?2 AND m.scope_id = ?3 ORDER BY m.id",
         )?;
         let rows = statement.query_map(params![about.subject, about.slot, scope.0], |row| row.get(0))?;
-        Ok(rows.collect::<Result<_, _>>()?)
-    }
-
-    /// The memories of a scope whose time is over, in the order of their expiry, at most `limit`. Pinned ones stay.
-    ///
-    /// # Errors
-    /// When the file cannot be read.
-    pub fn expired(&self, scope: ScopeRow, now: Timestamp, limit: usize) -> Result<Vec<RowId>, StoreError> {
-        let mut statement = self.conn.prepare_cached(
-            "SELECT m.id FROM memory_state AS st JOIN memory AS m ON m.id = st.memory_id
-             WHERE st.expires_at <= ?1 AND m.scope_id = ?2 AND m.pinned = 0 ORDER BY st.expires_at, m.id LIMIT ?3",
-        )?;
-        let limit = i64::try_from(limit).unwrap_or(i64::MAX);
-        let rows = statement.query_map(params![now.as_millisecond(), scope.0, limit], |row| row.get(0))?;
         Ok(rows.collect::<Result<_, _>>()?)
     }
 }

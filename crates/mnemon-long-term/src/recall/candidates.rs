@@ -220,17 +220,10 @@ impl Found {
         longer_terms: &'a BTreeMap<u32, Vec<Term>>,
     ) -> (Pool<'a>, Vec<&'a Passage>) {
         let passages = self.taken.iter().filter_map(|taken| Some((taken, shelf.passage(taken.number)?)));
-        let member = |(taken, passage): (&'a Taken, &'a Passage)| Member {
-            id: passage.id,
-            run: passage.run,
-            place: passage.place,
-            said: shelf.said(passage),
-            time: passage.time,
-            words: passage.words,
-            cues: passage.cues,
-            terms: longer_terms.get(&taken.number).map_or_else(|| shelf.terms_of(passage), Vec::as_slice),
-            vector: taken.vector.then(|| shelf.vector(passage)).flatten(),
-            candidate: taken.candidate,
+        let member = |(taken, passage): (&'a Taken, &'a Passage)| {
+            let member = shelf.member(passage, taken.vector);
+            let terms = longer_terms.get(&taken.number).map_or(member.terms, Vec::as_slice);
+            Member { terms, candidate: taken.candidate, ..member }
         };
         let members = passages.clone().map(member).collect();
         (Pool::new(members), passages.map(|(_, passage)| passage).collect())

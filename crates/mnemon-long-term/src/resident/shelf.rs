@@ -2,7 +2,7 @@
 
 use mnemon_core::ModelId;
 use mnemon_index::{Graph, GraphJob, GraphParams, PartsReader, TermIndex, VectorIndex};
-use mnemon_recall::{Said, Term, Vector};
+use mnemon_recall::{Member, Said, Term, Vector};
 use mnemon_store::{Change, ChangeOp, Head, ModelRow, PassageId, PassageRow, ScopeRow, Snapshot};
 
 use super::encoding::{decode, encode};
@@ -47,6 +47,11 @@ impl Shelf {
         self.passages.get(number)
     }
 
+    /// Every passage, in the order of their numbers.
+    pub(crate) fn passages(&self) -> impl Iterator<Item = &Passage> {
+        self.passages.each().filter(|passage| passage.live)
+    }
+
     pub(crate) fn number(&self, id: PassageId) -> Option<u32> {
         self.passages.number(id)
     }
@@ -65,7 +70,7 @@ impl Shelf {
         self.passages.terms(passage)
     }
 
-    pub(crate) fn said(&self, passage: &Passage) -> Option<Said<'_>> {
+    fn said(&self, passage: &Passage) -> Option<Said<'_>> {
         self.passages.said(passage)
     }
 
@@ -93,6 +98,22 @@ impl Shelf {
     pub(crate) fn vector(&self, passage: &Passage) -> Option<Vector<'_>> {
         let (codes, scale) = self.vectors.as_ref()?.1.codes(passage.id)?;
         Some(Vector::new(codes, scale))
+    }
+
+    /// A passage as the stages of recall see it, with its vector where that is wanted.
+    pub(crate) fn member<'a>(&'a self, passage: &'a Passage, with_vector: bool) -> Member<'a> {
+        Member {
+            id: passage.id,
+            run: passage.run,
+            place: passage.place,
+            said: self.said(passage),
+            time: passage.time,
+            words: passage.words,
+            cues: passage.cues,
+            terms: self.terms_of(passage),
+            vector: with_vector.then(|| self.vector(passage)).flatten(),
+            candidate: true,
+        }
     }
 
     /// Keeps the vectors of the pieces of a passage for later questions, while there is room; else gives them back.
