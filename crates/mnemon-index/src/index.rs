@@ -56,8 +56,13 @@ impl VectorIndex {
     /// 0.14 ms and finds everything; a graph takes half of that and finds 0.997.
     pub const GRAPH_FROM: usize = 12_000;
 
-    /// A graph is due for rebuilding when more than this many rows are not in it: they are scanned with every search.
+    /// A graph is due for rebuilding when more than this many rows are not in it, and more than one row in
+    /// [`Self::DELTA_SHARE`]: they are scanned with every search.
     pub const MAX_DELTA: usize = 10_000;
+
+    /// See [`Self::MAX_DELTA`]. To build a graph of a million rows takes minutes, and some of many rows have no path to them
+    /// and are scanned even when it is new.
+    pub const DELTA_SHARE: usize = 16;
 
     /// An empty index for vectors of `dimension` values, from 1 to 32,768.
     ///
@@ -231,7 +236,7 @@ impl VectorIndex {
     }
 
     /// Whether a graph should be built now: none is there and there are [`Self::GRAPH_FROM`] rows, a quarter of its rows is gone, or more
-    /// than [`Self::MAX_DELTA`] rows are not in it.
+    /// than [`Self::MAX_DELTA`] rows, and one in [`Self::DELTA_SHARE`], are not in it.
     #[must_use]
     pub fn graph_due(&self) -> bool {
         graph_due(self.len(), self.graph.as_ref().map(|graph| (graph.web.covered(), graph.gone)))
@@ -425,7 +430,8 @@ fn graph_due(rows: usize, graph: Option<(usize, usize)>) -> bool {
         _ if rows < VectorIndex::GRAPH_FROM => false,
         None => true,
         Some((covered, gone)) => {
-            gone * GONE_SHARE >= covered.max(1) || rows - (covered - gone) > VectorIndex::MAX_DELTA
+            let most = VectorIndex::MAX_DELTA.max(rows / VectorIndex::DELTA_SHARE);
+            gone * GONE_SHARE >= covered.max(1) || rows - (covered - gone) > most
         }
     }
 }
@@ -451,5 +457,8 @@ mod tests {
         check(from * 2 - from / 2, Some((from * 2, from / 2)), true);
         check(from - 1, Some((from * 2, from + 1)), false);
         check(from, Some((0, 0)), true);
+        check(16 * delta, Some((15 * delta, 0)), false);
+        check(160 * delta, Some((150 * delta, 0)), false);
+        check(160 * delta, Some((150 * delta - 1, 0)), true);
     }
 }
