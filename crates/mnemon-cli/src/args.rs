@@ -1,14 +1,15 @@
 //! The command line.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 use mnemon::import::Format;
-use mnemon::{Kind, Level, MemoryId, MemoryQuery, Period, Scope, Timestamp};
+use mnemon::{Kind, Level, MemoryId, MemoryQuery, Period, Scope, Slot, Timestamp, Trust};
 
 use crate::commands::Bench;
-use crate::input::{metadata_pair, time};
+use crate::input::{metadata_pair, slot, span, time};
 
 const AFTER_HELP: &str = "\
 Exit codes:
@@ -103,6 +104,10 @@ pub(crate) enum Command {
     Unpin(Several),
     /// Delete memories
     Delete(Several),
+    /// Forget what has expired, and what a policy says; merge what says the same
+    Forget(Forget),
+    /// Show everything that was ever known about one thing
+    History(History),
     /// Count what a scope holds
     Stats,
     /// List every scope of the file
@@ -144,6 +149,53 @@ pub(crate) struct Add {
     /// When it happened: `2025-03-02`, `2025-03-02T18:05`, or with an offset or zone; else UTC
     #[arg(long, value_name = "TIME", value_parser = time)]
     pub(crate) at: Option<Timestamp>,
+    /// What it says something about: it takes the place of what was known about that, which stays as history
+    #[arg(long, value_name = "SUBJECT/SLOT", value_parser = slot)]
+    pub(crate) about: Option<Slot>,
+    /// How much it matters, from 0 to 1 (never forgotten) [default: 0.5]
+    #[arg(long, value_name = "SHARE", value_parser = share)]
+    pub(crate) importance: Option<f32>,
+    /// From then on it is not found any more
+    #[arg(long, value_name = "TIME", value_parser = time)]
+    pub(crate) expires: Option<Timestamp>,
+    /// How far it may be believed: user, assistant, external or untrusted [default: as its kind says]
+    #[arg(long, value_name = "CLASS")]
+    pub(crate) trust: Option<Trust>,
+}
+
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Nothing that is pinned, and no turn that stands in a window, is forgotten. Without options only what has
+expired goes. A memory of normal importance that is never used is half as strong after a half-life; one of importance 1 does
+not decay, and each doubling of its uses adds a half-life."
+)]
+pub(crate) struct Forget {
+    /// Let memories decay: `30d`, `12h`, `1y 6mo`
+    #[arg(long, value_name = "TIME", value_parser = span)]
+    pub(crate) half_life: Option<Duration>,
+    /// Forget what is weaker, from 0 to 1; with --half-life [default: 0.05]
+    #[arg(long, value_name = "SHARE", value_parser = share, requires = "half_life")]
+    pub(crate) least_strength: Option<f32>,
+    /// Keep at most so many memories that hold; the weakest go
+    #[arg(long, value_name = "N")]
+    pub(crate) capacity: Option<usize>,
+    /// Only this kind is weak or without room: turn, fact, note, document or summary. May be repeated [default: all]
+    #[arg(long)]
+    pub(crate) kind: Vec<Kind>,
+    /// Delete what is weak or without room, instead of keeping it as history
+    #[arg(long)]
+    pub(crate) delete: bool,
+    /// Merge facts and notes that say the same
+    #[arg(long)]
+    pub(crate) merge: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct History {
+    /// Of whom or what, as it was given to `add --about`
+    pub(crate) subject: String,
+    /// What of it
+    pub(crate) slot: String,
 }
 
 #[derive(Debug, Args)]
@@ -180,7 +232,7 @@ pub(crate) struct Question {
     /// was made]
     #[arg(long, value_name = "TIME", value_parser = time)]
     asked_at: Option<Timestamp>,
-    /// As if asked at an earlier time: --before and --asked-at together
+    /// As if asked at an earlier time: --before and --asked-at together, and what held then
     #[arg(long, value_name = "TIME", value_parser = time, conflicts_with_all = ["before", "asked_at"])]
     as_of: Option<Timestamp>,
     /// How much work to do: fast or thorough [default: `recall` of the settings, thorough]
@@ -189,6 +241,9 @@ pub(crate) struct Question {
     /// Answers of a lower relevance have no hits, from 0 to 1 [default: `relevance_floor` of the settings, 0.16]
     #[arg(long, value_name = "SHARE", value_parser = share)]
     floor: Option<f32>,
+    /// Only what may be believed at least so far: user, assistant, external or untrusted
+    #[arg(long, value_name = "CLASS")]
+    trust: Option<Trust>,
 }
 
 impl Question {
@@ -199,6 +254,8 @@ impl Question {
         query.period = Period { from: self.after, to: self.as_of.or(self.before) };
         query.recall = self.recall;
         query.relevance_floor = self.floor;
+        query.holding_at = self.as_of;
+        query.least_trust = self.trust;
         query
     }
 }

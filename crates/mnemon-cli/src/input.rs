@@ -1,10 +1,11 @@
 //! Texts, times and metadata as a person gives them on the command line or on standard input.
 
 use std::io::Read;
+use std::time::Duration;
 
 use jiff::civil::DateTime;
 use jiff::tz::TimeZone;
-use mnemon::Timestamp;
+use mnemon::{Slot, Timestamp};
 use serde_json::Value;
 
 use crate::error::CliError;
@@ -55,6 +56,24 @@ pub(crate) fn metadata_pair(text: &str) -> Result<(String, Value), String> {
         }
         _ => Err("expected KEY=VALUE".to_owned()),
     }
+}
+
+/// `SUBJECT/SLOT`.
+pub(crate) fn slot(text: &str) -> Result<Slot, String> {
+    match text.split_once('/').map(|(subject, slot)| (subject.trim(), slot.trim())) {
+        Some((subject, slot)) if !subject.is_empty() && !slot.is_empty() => Ok(Slot::new(subject, slot)),
+        _ => Err("expected SUBJECT/SLOT, such as Ann/address".to_owned()),
+    }
+}
+
+/// A length of time above zero, with days of 24 hours, months of 30 days and years of 365.
+pub(crate) fn span(text: &str) -> Result<Duration, String> {
+    let expected = || "expected a length of time such as 30d, 12h or 1y".to_owned();
+    let span: jiff::Span = text.trim().parse().map_err(|_| expected())?;
+    let days = i64::from(span.get_years()) * 365 + i64::from(span.get_months()) * 30 + i64::from(span.get_weeks()) * 7;
+    let rest = span.years(0).months(0).weeks(0).to_duration(jiff::SpanRelativeTo::days_are_24_hours());
+    let seconds = rest.map_err(|_| expected())?.as_secs_f64() + days as f64 * 86_400.0;
+    Duration::try_from_secs_f64(seconds).ok().filter(|time| !time.is_zero()).ok_or_else(expected)
 }
 
 #[cfg(test)]

@@ -30,6 +30,8 @@ pub(crate) struct Engine {
     /// next turn: it only orders what leaves the window.
     pub(crate) accessed: Mutex<HashMap<RowId, Timestamp>>,
     pub(crate) windows: Windows,
+    /// Memories that were shown, how often and when last, and whose uses are not stored yet.
+    pub(crate) uses: Mutex<HashMap<RowId, (u32, Timestamp)>>,
     /// Token counts of turns, with the time of the text that they are of.
     counted: Mutex<HashMap<RowId, (Timestamp, usize)>>,
 }
@@ -42,8 +44,9 @@ impl Engine {
         eviction: Arc<dyn EvictionPolicy>,
         clock: Clock,
     ) -> Self {
-        let (accessed, windows, counted) = (Mutex::default(), Windows::default(), Mutex::default());
-        Self { config, long_term, counter, eviction, clock, accessed, windows, counted }
+        let (accessed, windows, uses, counted) =
+            (Mutex::default(), Windows::default(), Mutex::default(), Mutex::default());
+        Self { config, long_term, counter, eviction, clock, accessed, windows, uses, counted }
     }
 
     pub(crate) fn now(&self) -> Timestamp {

@@ -35,6 +35,7 @@ mod config;
 mod context;
 mod engine;
 mod error;
+mod forgetting;
 pub mod import;
 mod ingest;
 mod manager;
@@ -62,8 +63,8 @@ pub use mnemon_core::{
 };
 pub use mnemon_embed as embed;
 pub use mnemon_long_term::{
-    Contribution, Degradation, Diversity, Embedded, Explained, Explanation, Feature, Hit, Level, Maintenance, Nearness,
-    Period, Recall, Signals, StageTime,
+    Contribution, Degradation, Diversity, Embedded, Explained, Explanation, Feature, ForgetPolicy, Forgetting,
+    Forgotten, Hit, Level, Maintenance, Merged, Nearness, Period, Recall, Signals, StageTime,
 };
 pub use mnemon_select as select;
 pub use mnemon_short_term::{Eviction, EvictionPolicy, Exchange};

@@ -78,7 +78,7 @@ impl ContextManager {
     }
 
     /// Changes memories that may stand in a window.
-    fn change<T>(&self, work: impl FnOnce(&LongTerm) -> Result<T, LongTermError>) -> Result<T, Error> {
+    pub(crate) fn change<T>(&self, work: impl FnOnce(&LongTerm) -> Result<T, LongTermError>) -> Result<T, Error> {
         self.engine.windows.forget();
         let done = work(&self.engine.long_term);
         self.engine.windows.forget();
@@ -92,6 +92,7 @@ impl ContextManager {
     /// # Errors
     /// When the file cannot be read or written.
     pub fn maintain(&self, progress: &mut dyn FnMut(Embedded) -> bool) -> Result<Maintenance, Error> {
+        self.engine.store_uses()?;
         Ok(self.engine.long_term.maintain(progress)?)
     }
 

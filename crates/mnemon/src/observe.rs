@@ -46,6 +46,9 @@ impl ContextManager {
     pub fn observe_turns(&self, turns: &[NewTurn]) -> Result<Observed, Error> {
         let engine = &*self.engine;
         let now = engine.now();
+        if engine.has_many_uses() {
+            engine.store_uses()?;
+        }
         let accessed = self.take_accessed();
         let tokens: Vec<usize> = turns.iter().map(|turn| engine.tokens_of_new(turn, now)).collect();
         let said = Said { turns, tokens: &tokens, now };

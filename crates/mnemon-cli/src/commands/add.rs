@@ -15,6 +15,10 @@ pub(crate) fn run(app: &mut App, args: Add) -> Result<Outcome, CliError> {
     }
     let mut new = NewMemory::new(args.kind, text).pinned(args.pin).with_metadata(args.meta.into_iter().collect());
     new.occurred_at = args.at;
+    new.trust = args.trust;
+    new.state.about = args.about;
+    new.state.expires_at = args.expires;
+    new.state.importance = args.importance.unwrap_or(new.state.importance);
     let memory = app.open(Need::Make)?;
     let ids = memory.add(&[new])?;
     for id in ids {

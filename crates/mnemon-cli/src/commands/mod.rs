@@ -10,6 +10,8 @@ mod demo;
 mod doctor;
 mod explain;
 mod export;
+mod forget;
+mod history;
 mod import;
 mod list;
 mod observe;
@@ -40,6 +42,8 @@ pub(crate) fn run(app: &mut App, command: Command) -> Result<Outcome, CliError> 
         Command::Pin(args) => pin::run(app, &args, true),
         Command::Unpin(args) => pin::run(app, &args, false),
         Command::Delete(args) => delete::run(app, &args),
+        Command::Forget(args) => forget::run(app, &args),
+        Command::History(args) => history::run(app, &args),
         Command::Stats => stats::run(app),
         Command::Scopes => scopes::run(app),
         Command::Clear(args) => clear::run(app, &args),

@@ -43,6 +43,19 @@ pub(crate) fn run(app: &mut App, args: &One) -> Result<Outcome, CliError> {
     if found.updated_at != found.stored_at {
         fields.push(("changed", format!("{} UTC", minute(found.updated_at))));
     }
+    fields.push(("trust", found.trust.to_string()));
+    fields.extend(found.state.about.as_ref().map(|about| ("about", format!("{} of {}", about.slot, about.subject))));
+    fields.extend(found.state.expires_at.map(|time| ("expires", format!("{} UTC", minute(time)))));
+    if let Some(ended) = &found.state.ended {
+        let by = ended.by.map(|by| format!(" by {by}")).unwrap_or_default();
+        fields.push(("ended", format!("{} UTC, {}{by}", minute(ended.at), ended.why)));
+    }
+    if found.state.importance != 0.5 {
+        fields.push(("matters", found.state.importance.to_string()));
+    }
+    if let Some(last) = found.state.last_used {
+        fields.push(("used", format!("{} times, last {} UTC", found.state.uses, minute(last))));
+    }
     if found.pinned {
         fields.push(("pinned", "yes".to_owned()));
     }

@@ -104,7 +104,7 @@ fn the_command_line_is_checked() {
     check(&home, &["show", "not-an-id"], 2, &["expected a UUID"]);
     check(&home, &["show", "01890a5d-ac96-774b-bcce-b302099a8057"], 3, &["no memory 01890a5d", "hint: ids"]);
     check(&home, &["search"], 2, &["QUERY"]);
-    check(&home, &["forget"], 2, &["forget"]);
+    check(&home, &["remember"], 2, &["remember"]);
     let variable = home.command().arg("stats").env("MNEMON_SCOPE", "team=x").output().unwrap();
     assert_eq!(variable.status.code(), Some(2));
     assert!(String::from_utf8_lossy(&variable.stderr).contains("MNEMON_SCOPE"));

@@ -47,6 +47,38 @@ fn a_memory_is_added_shown_pinned_and_deleted() {
 }
 
 #[test]
+fn a_fact_takes_the_place_of_the_one_before_and_what_expires_goes() {
+    let home = Home::new();
+    let about = |text: &str| home.add(&[text, "--kind", "fact", "--about", "Ann/address", "--at", "2025-03-02"]);
+    let lyon = about("Ann lives in Lyon");
+    let nice = home.add(&["Ann lives in Nice", "--kind", "fact", "--about", "Ann/address", "--at", "2025-06-01"]);
+    let found = home.json(&["search", "Where does Ann live?"]);
+    assert_eq!(found["hits"].as_array().unwrap().len(), 1);
+    assert_eq!(found["hits"][0]["memory"]["id"], json!(nice));
+    let then = home.json(&["search", "Where does Ann live?", "--as-of", "2025-05-01"]);
+    assert_eq!(then["hits"][0]["memory"]["id"], json!(lyon));
+    let history = home.json(&["history", "Ann", "address"]);
+    assert_eq!(history["memories"][0]["state"]["ended"]["by"], json!(nice));
+    assert!(home.ok(&["history", "Ann", "address"]).contains("until 2025-06-01 00:00 (superseded)"));
+    assert_eq!(home.run(&["history", "Ann", "shoes"]).code, 3);
+
+    let old = home.add(&["The code is blue", "--expires", "2025-01-01", "--trust", "untrusted"]);
+    assert_eq!(home.run(&["search", "Which code is it?"]).code, 3);
+    assert_eq!(home.json(&["show", &old])["trust"], "untrusted");
+    assert_eq!(home.ok(&["forget"]), "1 memory expired, and deleted\n");
+    assert_eq!(home.ok(&["forget"]), "nothing to forget in the unnamed scope\n");
+    home.add(&["Ann is allergic to peanuts", "--kind", "fact"]);
+    home.add(&["Ann is ALLERGIC to peanuts!", "--kind", "fact"]);
+    let forgotten = home.json(&["forget", "--merge", "--half-life", "1y", "--capacity", "2"]);
+    assert_eq!(forgotten["merged"].as_array().unwrap().len(), 1);
+    assert_eq!(forgotten["forgotten"], json!({"expired": 0, "weak": 0, "over_capacity": 0}));
+    for wrong in [["--half-life", "0s"], ["--half-life", "soon"], ["--least-strength", "0.5"], ["--capacity", "-1"]] {
+        assert_eq!(home.run(&["forget", wrong[0], wrong[1]]).code, 2, "{wrong:?}");
+    }
+    assert_eq!(home.run(&["add", "x", "--about", "Ann"]).code, 2);
+}
+
+#[test]
 fn text_comes_from_standard_input_too() {
     let home = Home::new();
     let ran = home.run_with("two\nlines\n", &["add", "-", "--pin"]);

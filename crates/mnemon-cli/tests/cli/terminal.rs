@@ -32,12 +32,9 @@ fn a_reader_that_goes_away_is_no_failure() {
 
 /// Many memories in no time: an import of them would embed them all.
 fn store_without_vectors(home: &Home) {
-    home.add(&["the first one"]);
-    let conn = rusqlite::Connection::open(home.path("m.db")).unwrap();
-    let texts = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 3000)
-        INSERT INTO memory (uid, scope_id, kind, text, pinned, priority, metadata, stored_at, updated_at)
-        SELECT randomblob(16), 1, 3, 'note ' || i || ' ' || hex(zeroblob(60)), 0, 1.0, '{}', 1, 1 FROM n";
-    conn.execute(texts, []).unwrap();
+    let memory = mnemon::ContextManager::builder().without_model().open(home.path("m.db")).unwrap();
+    let note = |n: usize| mnemon::NewMemory::new(mnemon::Kind::Note, format!("note {n} {}", "0".repeat(120)));
+    memory.add(&(0..3000).map(note).collect::<Vec<_>>()).unwrap();
 }
 
 #[test]

@@ -177,6 +177,7 @@ impl ContextManager {
         let packed = pack.finish();
 
         self.note_accessed(&packed.accessed);
+        self.engine.note_uses(packed.used, self.engine.now());
         let manifest = Manifest {
             budget,
             tokens: packed.tokens,

@@ -41,6 +41,8 @@ pub(super) struct Packed {
     pub(super) items: Vec<Item>,
     /// The turns of the window that are in, as recent or as relevant.
     pub(super) accessed: Vec<RowId>,
+    /// Everything that was recalled and is in.
+    pub(super) used: Vec<RowId>,
 }
 
 struct Entry<'a> {
@@ -180,6 +182,8 @@ impl<'a> Pack<'a> {
         };
         let shown = self.entries.iter().filter(|entry| entry.fate == Fate::Included && entry.is_in_window());
         let accessed = shown.map(|entry| entry.row).collect();
+        let is_used = |entry: &&Entry<'_>| entry.fate == Fate::Included && entry.block == Block::Recalled;
+        let used = self.entries.iter().filter(is_used).map(|entry| entry.row).collect();
         self.entries.sort_by_key(|entry| entry.block);
         let input = Item {
             block: Block::Input,
@@ -191,7 +195,7 @@ impl<'a> Pack<'a> {
             text: self.input.to_owned(),
         };
         let items = self.entries.into_iter().map(Entry::into_item).chain([input]).collect();
-        Packed { text, messages, tokens: total, items, accessed }
+        Packed { text, messages, tokens: total, items, accessed, used }
     }
 
     /// Gives what is left to the recent turns.

@@ -60,6 +60,8 @@ pub fn write_memory(out: &mut impl Write, memory: &Memory, session: Option<&str>
         Some(origin) => (origin.id.as_str(), origin.source.as_str()),
         None => (id.as_str(), "mnemon"),
     };
+    // What an import of this line is believed anyway.
+    let usual = Trust::of(memory.kind, memory.turn.as_ref().map(|turn| turn.role), true);
     let line = MemoryLine {
         r#type: memory.kind.as_str(),
         scope: (memory.scope != Scope::default()).then_some(&memory.scope),
@@ -74,7 +76,7 @@ pub fn write_memory(out: &mut impl Write, memory: &Memory, session: Option<&str>
         pinned: memory.pinned,
         priority: (memory.priority != 1.0 && memory.priority.is_finite()).then_some(memory.priority),
         metadata: &memory.metadata,
-        trust: memory.trust,
+        trust: Some(memory.trust).filter(|trust| *trust != usual),
         state: &memory.state,
     };
     write_line(out, &line)
@@ -118,7 +120,8 @@ struct MemoryLine<'a> {
     priority: Option<f32>,
     #[serde(skip_serializing_if = "Metadata::is_empty")]
     metadata: &'a Metadata,
-    trust: Trust,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    trust: Option<Trust>,
     #[serde(skip_serializing_if = "State::is_default")]
     state: &'a State,
 }
