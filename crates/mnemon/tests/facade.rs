@@ -51,6 +51,28 @@ fn open(path: &Path) -> ContextManager {
 }
 
 #[test]
+fn what_has_ended_is_in_no_context_though_it_is_pinned() {
+    let memory = ContextManager::builder().without_model().open_in_memory().unwrap();
+    let about =
+        |city: &str| NewMemory::new(Kind::Fact, format!("Ann lives in {city}")).pinned(true).about("Ann", "home");
+    memory.add(&[about("Lyon")]).unwrap();
+    memory.add(&[about("Nice")]).unwrap();
+    let gone = NewMemory::new(Kind::Fact, "A code that was good for a day").pinned(true);
+    memory.add(&[gone.expires_at("2001-01-01T00:00:00Z".parse().unwrap())]).unwrap();
+    let context = memory.build_context("Where does she live?").unwrap();
+    assert!(context.text().contains("Nice") && !context.text().contains("Lyon") && !context.text().contains("code"));
+    let history = memory.history(&mnemon::Slot::new("Ann", "home")).unwrap();
+    assert_eq!(history.iter().map(|memory| memory.state.ended.is_some()).collect::<Vec<_>>(), [true, false]);
+    // What a context shows is used; the counts are stored when somebody forgets or maintains.
+    let note = memory.add(&[NewMemory::new(Kind::Note, "The ferry to Elba leaves at noon")]).unwrap()[0];
+    memory.build_context("When does the ferry to Elba leave?").unwrap();
+    memory.build_context("When does the ferry to Elba leave?").unwrap();
+    assert_eq!(memory.get(note).unwrap().unwrap().state.uses, 0);
+    memory.forget(&mnemon::ForgetPolicy::default()).unwrap();
+    assert_eq!(memory.get(note).unwrap().unwrap().state.uses, 2);
+}
+
+#[test]
 fn a_conversation_is_remembered_across_a_restart() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("m.db");

@@ -204,7 +204,11 @@ impl ContextManager {
             };
             Ok(Standing { session, pinned: snapshot.pinned(scope, MAX_PINNED)?, recent })
         };
-        Ok(self.engine.long_term.store().read(read)?)
+        let mut standing = self.engine.long_term.store().read(read)?;
+        // What is pinned stays until it ends.
+        let now = self.engine.now();
+        standing.pinned.retain(|(_, memory)| memory.state.holds_at(now));
+        Ok(standing)
     }
 
     fn recall_beside(&self, request: &ContextRequest, shown: &[RowId]) -> Result<Recall, Error> {
