@@ -14,6 +14,7 @@
 //! ```
 
 mod embedder;
+mod filter;
 mod id;
 mod memory;
 mod scope;
@@ -23,6 +24,7 @@ mod state;
 mod tokens;
 
 pub use embedder::{EmbedError, Embedder, Embeddings, ModelId, Purpose, TextRun, TokenEmbedder, TokenVectors};
+pub use filter::{Bounds, Field, Filter, FilterError, Value};
 pub use id::{IdError, MemoryId, SessionId};
 pub use jiff::Timestamp;
 pub use memory::{Kind, Memory, Metadata, NewMemory, NewTurn, Origin, ParseWordError, Placement, Role, Turn};
