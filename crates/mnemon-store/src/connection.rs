@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, ErrorCode, OpenFlags};
 
-use crate::{Durability, StoreError, StoreOptions};
+use crate::{Durability, StoreError, StoreOptions, filter};
 
 /// A checkpoint that meets a long reader lets the log grow; it is cut back to this size afterwards.
 const JOURNAL_SIZE_LIMIT: i64 = 64 << 20;
@@ -52,6 +52,7 @@ fn set_up(conn: &Connection, options: &StoreOptions) -> rusqlite::Result<()> {
     // A plan does not depend on the values of its parameters: a statement with another limit would be parsed again.
     conn.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
     conn.set_prepared_statement_cache_capacity(STATEMENT_CACHE);
+    filter::register(conn)?;
     if !options.read_only {
         conn.pragma_update(None, "journal_mode", "WAL")?;
         conn.pragma_update(

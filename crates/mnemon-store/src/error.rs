@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use mnemon_core::MemoryId;
+use mnemon_core::{FilterError, MemoryId};
 use rusqlite::ErrorCode;
 
 /// What can go wrong with a store.
@@ -119,6 +119,9 @@ pub enum StoreError {
         /// What came.
         got: String,
     },
+    /// A filter that cannot be run.
+    #[error("the filter cannot be run")]
+    Filter(#[from] FilterError),
     /// A memory that is not there, or not in this scope.
     #[error("no memory {id} in this scope")]
     NoMemory {

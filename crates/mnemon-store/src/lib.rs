@@ -25,6 +25,7 @@ mod changes;
 mod checksum;
 mod connection;
 mod error;
+mod filter;
 mod grams;
 mod memories;
 mod migrate;

@@ -1,13 +1,14 @@
 //! Memories as rows: adding, reading, changing and deleting them.
 
 use mnemon_core::{
-    Kind, Memory, MemoryId, Metadata, NewMemory, NewTurn, Origin, Placement, Role, Scope, SessionId, State, Timestamp,
-    Trust, Turn,
+    Filter, Kind, Memory, MemoryId, Metadata, NewMemory, NewTurn, Origin, Placement, Role, Scope, SessionId, State,
+    Timestamp, Trust, Turn,
 };
 use rusqlite::types::{Value, ValueRef};
 use rusqlite::{OptionalExtension, Row, params, params_from_iter};
 
 use crate::checksum::{checksum, checksum_of_row};
+use crate::filter::Condition;
 use crate::passages::Owner;
 use crate::scopes::scope_from_parts;
 use crate::state::{check_importance, state_from_row, trust_from_code};
@@ -42,6 +43,8 @@ pub struct ListFilter {
     pub session: Option<SessionId>,
     /// Only pinned ones.
     pub pinned: bool,
+    /// Only those that match.
+    pub filter: Option<Filter>,
     /// At most so many.
     pub limit: usize,
     /// After leaving out so many.
@@ -52,7 +55,7 @@ pub struct ListFilter {
 
 impl Default for ListFilter {
     fn default() -> Self {
-        Self { kind: None, session: None, pinned: false, limit: 100, offset: 0, newest_first: false }
+        Self { kind: None, session: None, pinned: false, filter: None, limit: 100, offset: 0, newest_first: false }
     }
 }
 
@@ -156,8 +159,8 @@ impl Snapshot<'_> {
         let order = if filter.newest_first { "DESC" } else { "ASC" };
         values.push(Value::Integer(i64::try_from(filter.limit).unwrap_or(i64::MAX)));
         values.push(Value::Integer(i64::try_from(filter.offset).unwrap_or(i64::MAX)));
-        let mut statement =
-            self.conn.prepare_cached(&format!("{COLUMNS} WHERE {condition} ORDER BY m.id {order} LIMIT ? OFFSET ?"))?;
+        let sql = format!("{COLUMNS} WHERE {condition} ORDER BY m.id {order} LIMIT ? OFFSET ?");
+        let mut statement = self.conn.prepare_cached(&sql)?;
         let mut rows = statement.query(params_from_iter(values))?;
         let mut memories = Vec::new();
         while let Some(row) = rows.next()? {
@@ -186,10 +189,8 @@ impl Snapshot<'_> {
     /// When the file cannot be read.
     pub fn count(&self, scope: ScopeRow, filter: &ListFilter) -> Result<u64, StoreError> {
         let (condition, values) = self.condition(scope, filter)?;
-        Ok(self
-            .conn
-            .prepare_cached(&format!("SELECT count(*) FROM memory AS m WHERE {condition}"))?
-            .query_row(params_from_iter(values), |row| row.get(0))?)
+        let sql = format!("SELECT count(*) FROM memory AS m WHERE {condition}");
+        Ok(self.conn.prepare_cached(&sql)?.query_row(params_from_iter(values), |row| row.get(0))?)
     }
 
     fn condition(&self, scope: ScopeRow, filter: &ListFilter) -> Result<(String, Vec<Value>), StoreError> {
@@ -206,6 +207,12 @@ impl Snapshot<'_> {
         }
         if filter.pinned {
             condition.push_str(" AND m.pinned = 1");
+        }
+        if let Some(filter) = &filter.filter {
+            let matching = Condition::of(filter)?;
+            condition.push_str(" AND ");
+            condition.push_str(&matching.sql);
+            values.extend(matching.values);
         }
         Ok((condition, values))
     }
