@@ -6,7 +6,7 @@ use std::time::Duration;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 use mnemon::import::Format;
-use mnemon::{Kind, Level, MemoryId, MemoryQuery, Period, Scope, Slot, Timestamp, Trust};
+use mnemon::{Filter, Kind, Level, MemoryId, MemoryQuery, Period, Scope, Slot, Timestamp, Trust};
 
 use crate::commands::Bench;
 use crate::input::{metadata_pair, slot, span, time};
@@ -235,6 +235,9 @@ pub(crate) struct Question {
     /// As if asked at an earlier time: --before and --asked-at together, and what held then
     #[arg(long, value_name = "TIME", value_parser = time, conflicts_with_all = ["before", "asked_at"])]
     as_of: Option<Timestamp>,
+    /// Only memories that match, such as `topic = "garden" and year >= 2020 and kind in (fact, note)`
+    #[arg(long, value_name = "FILTER")]
+    filter: Option<Filter>,
     /// How much work to do: fast or thorough [default: `recall` of the settings, thorough]
     #[arg(long, value_name = "LEVEL")]
     recall: Option<Level>,
@@ -252,6 +255,7 @@ impl Question {
         let mut query = MemoryQuery::new(text);
         query.asked_at = self.as_of.or(self.asked_at);
         query.period = Period { from: self.after, to: self.as_of.or(self.before) };
+        query.filter.clone_from(&self.filter);
         query.recall = self.recall;
         query.relevance_floor = self.floor;
         query.holding_at = self.as_of;
@@ -277,6 +281,9 @@ pub(crate) struct Context {
     /// The time from which the input looks back [default: when the newest memory was made]
     #[arg(long, value_name = "TIME", value_parser = time)]
     pub(crate) asked_at: Option<Timestamp>,
+    /// Recall only memories that match; pinned ones and recent turns stay
+    #[arg(long, value_name = "FILTER")]
+    pub(crate) filter: Option<Filter>,
     /// Write the prompt itself, as one text, and nothing else
     #[arg(long, conflicts_with = "messages")]
     pub(crate) text: bool,
@@ -324,6 +331,9 @@ pub(crate) struct List {
     /// Only pinned ones
     #[arg(long)]
     pub(crate) pinned: bool,
+    /// Only those that match, such as `topic = "garden" and not exists(private)`
+    #[arg(long, value_name = "FILTER")]
+    pub(crate) filter: Option<Filter>,
     /// At most so many
     #[arg(long, value_name = "N", default_value = "50")]
     pub(crate) limit: usize,

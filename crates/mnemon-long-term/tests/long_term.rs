@@ -8,8 +8,8 @@ use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use mnemon_core::{Embedder, Kind, NewMemory, NewTurn, Placement, Role, Scope, Timestamp};
-use mnemon_long_term::{Append, Degradation, Embed, Embedded, Level, LongTerm, RecallQuery};
+use mnemon_core::{Embedder, Field, Filter, Kind, NewMemory, NewTurn, Placement, Role, Scope, Timestamp};
+use mnemon_long_term::{Append, Degradation, Embed, Embedded, Level, LongTerm, LongTermError, RecallQuery};
 use mnemon_store::{Counted, ListFilter, MemoryUpdate, NewSession, Store, StoreError, StoreOptions};
 use proptest::prelude::*;
 use words::Words;
@@ -253,6 +253,46 @@ fn equal_texts_are_one_hit_and_excluded_rows_none() {
     let rows: Vec<i64> = all.hits.iter().map(|hit| hit.row).collect();
     let rest = memory.recall(&RecallQuery { exclude: &rows, ..RecallQuery::new("cat", &scope, 5) }).unwrap();
     assert_eq!(rest.hits.len(), 1, "the other copy of the text that was found");
+}
+
+#[test]
+fn a_filter_narrows_the_search_itself() {
+    let about = |text: String, topic: &str| {
+        NewMemory::new(Kind::Note, text).with_metadata([("topic".to_owned(), topic.into())].into_iter().collect())
+    };
+    for embedder in [None, Some(Words::new("w"))] {
+        let memory = in_memory(embedder);
+        let ann = scope("ann");
+        // More of them than candidates, and each of them nearer.
+        let mut notes: Vec<NewMemory> = (0..400).map(|n| about(format!("the cat sat {n}"), "noise")).collect();
+        notes.push(about("someone said that a cat sat once, in another year and on another day".into(), "garden"));
+        // Its last word is looked for in the whole text.
+        let long = "words and ".repeat(80) + "zeppelin";
+        notes.extend((0..60).map(|n| about(format!("{long} {n}"), "noise")));
+        notes.push(about(format!("{long} sixty"), "garden"));
+        let added = memory.add(&ann, &notes, Embed::Now, at(0)).unwrap().added;
+        memory.add(&scope("bob"), &[about("the cat sat".into(), "garden")], Embed::Now, at(0)).unwrap();
+        let ask = |text, filter: &Filter| -> Vec<String> {
+            let query = RecallQuery { filter: Some(filter), relevance_floor: 0.0, ..RecallQuery::new(text, &ann, 500) };
+            memory.recall(&query).unwrap().hits.into_iter().map(|hit| hit.memory.text).collect()
+        };
+        let garden = Field::metadata(["topic"]).eq("garden");
+        assert_eq!(ask("the cat sat", &garden)[0], notes[400].text);
+        assert!(ask("the cat sat", &garden).iter().all(|text| *text == notes[400].text || *text == notes[461].text));
+        assert_eq!(ask("zeppelin", &garden)[0], notes[461].text);
+        assert!(ask("the cat sat", &!garden.clone()).iter().all(|text| *text != notes[400].text));
+        assert_eq!(ask("the cat sat", &Field::metadata(["topic"]).eq("none")), [""; 0]);
+        // The state of the file at the time of the question counts.
+        let metadata = Some([("topic".to_owned(), "flat".into())].into_iter().collect());
+        let moved = MemoryUpdate { metadata, ..MemoryUpdate::default() };
+        memory.update(&ann, added[400].id, &moved, at(1)).unwrap();
+        assert!(!ask("the cat sat", &garden).contains(&notes[400].text));
+
+        let wrong = Field::Kind.eq("poem");
+        let query = RecallQuery { filter: Some(&wrong), ..RecallQuery::new("cat", &ann, 1) };
+        let error = memory.recall(&query).unwrap_err();
+        assert!(matches!(error, LongTermError::Store(StoreError::Filter(_))), "{error:?}");
+    }
 }
 
 #[test]

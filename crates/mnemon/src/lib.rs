@@ -57,9 +57,9 @@ pub use error::Error;
 pub use ingest::{Ingested, Progress, Step};
 pub use manager::ContextManager;
 pub use mnemon_core::{
-    EmbedError, Embedder, Embeddings, EndReason, Ended, EstimateCounter, Kind, Memory, MemoryId, Metadata, ModelId,
-    NewMemory, NewTurn, Origin, Placement, Purpose, Role, Scope, ScopeError, Session, SessionId, Slot, State,
-    Timestamp, TokenCounter, Trust, Turn,
+    Bounds, EmbedError, Embedder, Embeddings, EndReason, Ended, EstimateCounter, Field, Filter, FilterError, Kind,
+    Memory, MemoryId, Metadata, ModelId, NewMemory, NewTurn, Origin, Placement, Purpose, Role, Scope, ScopeError,
+    Session, SessionId, Slot, State, Timestamp, TokenCounter, Trust, Turn, Value,
 };
 pub use mnemon_embed as embed;
 pub use mnemon_long_term::{

@@ -56,7 +56,7 @@ impl ContextManager {
     /// The memories of this scope that pass the filter, in the order in which they were stored.
     ///
     /// # Errors
-    /// When the file cannot be read.
+    /// When the file cannot be read, and for a [`ListFilter::filter`] that cannot be run.
     pub fn list(&self, filter: &ListFilter) -> Result<Vec<Memory>, Error> {
         Ok(self.engine.long_term.list(&self.scope, filter)?)
     }

@@ -1,6 +1,6 @@
 //! Questions to memory.
 
-use mnemon_core::{Scope, Timestamp, Trust};
+use mnemon_core::{Filter, Scope, Timestamp, Trust};
 use mnemon_long_term::{Diversity, Explanation, Level, Period, Recall, RecallQuery};
 use mnemon_store::RowId;
 
@@ -29,6 +29,8 @@ pub struct MemoryQuery {
     pub asked_at: Option<Timestamp>,
     /// Only memories of this time.
     pub period: Period,
+    /// Only memories that match.
+    pub filter: Option<Filter>,
     /// Another level of recall than that of the settings.
     pub recall: Option<Level>,
     /// Another floor of relevance.
@@ -49,6 +51,7 @@ impl MemoryQuery {
             text: text.into(),
             asked_at: None,
             period: Period::default(),
+            filter: None,
             recall: None,
             relevance_floor: None,
             diversity: None,
@@ -89,6 +92,24 @@ impl MemoryQuery {
         Self { least_trust: Some(trust), ..self }
     }
 
+    /// Only memories that match. What does not match is excluded in the search itself.
+    ///
+    /// ```
+    /// # use mnemon::{ContextManager, Field, MemoryQuery, Metadata};
+    /// # let memory = ContextManager::builder().open_in_memory()?;
+    /// let tagged = |topic: &str| Metadata::from_iter([("topic".to_owned(), topic.into())]);
+    /// memory.add_memory("The hedge was cut in May", tagged("garden"))?;
+    /// memory.add_memory("The lease was cut to a year in May", tagged("flat"))?;
+    /// let about = MemoryQuery::new("What was cut in May?").filter(Field::metadata(["topic"]).eq("garden"));
+    /// let recall = memory.query_memory(about, 5)?;
+    /// assert_eq!(recall.hits.len(), 1);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[must_use]
+    pub fn filter(self, filter: Filter) -> Self {
+        Self { filter: Some(filter), ..self }
+    }
+
     /// The same at another level of recall.
     #[must_use]
     pub fn recall(self, level: Level) -> Self {
@@ -117,6 +138,7 @@ impl MemoryQuery {
             diversity: self.diversity.unwrap_or(config.diversity),
             asked_at: self.asked_at,
             period: self.period,
+            filter: self.filter.as_ref(),
             exclude,
             ..RecallQuery::new(&self.text, scope, k)
         }
@@ -133,7 +155,7 @@ impl ContextManager {
     /// The `k` memories that answer a question best, turns among them. None when nothing in the scope is about it.
     ///
     /// # Errors
-    /// When the file cannot be read.
+    /// When the file cannot be read, and for a filter that cannot be run.
     pub fn query_memory(&self, query: impl Into<MemoryQuery>, k: usize) -> Result<Recall, Error> {
         self.recall(&query.into(), k, &[])
     }

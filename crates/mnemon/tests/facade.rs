@@ -6,9 +6,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 
 use mnemon::{
-    Block, Config, ContextManager, ContextRequest, Embedder, Embeddings, Error, Eviction, Fate, Kind, ListFilter,
-    Memory, MemoryUpdate, Metadata, ModelId, NewMemory, NewTurn, Placement, Purpose, Role, Scope, StoreError,
-    Timestamp, TokenCounter,
+    Block, Config, ContextManager, ContextRequest, Embedder, Embeddings, Error, Eviction, Fate, Field, Filter, Kind,
+    ListFilter, Memory, MemoryQuery, MemoryUpdate, Metadata, ModelId, NewMemory, NewTurn, Placement, Purpose, Role,
+    Scope, StoreError, Timestamp, TokenCounter,
 };
 use proptest::prelude::*;
 
@@ -272,6 +272,44 @@ fn memories_are_read_changed_and_deleted_by_id() {
     memory.delete(id).unwrap();
     assert_eq!(memory.get(id).unwrap(), None);
     assert!(matches!(memory.delete(id), Err(Error::Store(StoreError::NoMemory { .. }))));
+}
+
+#[test]
+fn lists_counts_questions_and_contexts_are_narrowed_by_a_filter() {
+    let memory = words_only().config(config(|config| config.recent_k = 0)).open_in_memory().unwrap();
+    let tagged = |topic: &str, year: i64| {
+        Metadata::from_iter([("topic".to_owned(), topic.into()), ("year".to_owned(), year.into())])
+    };
+    memory.add_memory("The hedge was cut in spring", tagged("garden", 2019)).unwrap();
+    memory.add_memory("The hedge was cut again in autumn", tagged("garden", 2024)).unwrap();
+    memory.add_memory("The budget for the hedge fund was cut", tagged("money", 2024)).unwrap();
+    memory.observe("When was the hedge cut at last?", "On a Monday, the hedge was cut by Ben.").unwrap();
+    let filter: Filter = "topic = garden and year >= 2020".parse().unwrap();
+    let only = ["The hedge was cut again in autumn"];
+
+    let list = ListFilter { filter: Some(filter.clone()), ..ListFilter::default() };
+    let listed: Vec<String> = memory.list(&list).unwrap().into_iter().map(|memory| memory.text).collect();
+    assert_eq!((listed, memory.count(&list).unwrap()), (only.map(str::to_owned).to_vec(), 1));
+
+    let question = MemoryQuery::new("When was the hedge cut?").relevance_floor(0.0);
+    let all = memory.query_memory(question.clone(), 9).unwrap();
+    assert!(all.hits.len() > 1, "{all:?}");
+    let narrow = question.filter(filter.clone());
+    let hits: Vec<String> =
+        memory.query_memory(narrow.clone(), 9).unwrap().hits.into_iter().map(|h| h.memory.text).collect();
+    assert_eq!(hits, only);
+    let ranked = memory.explain(narrow, 9).unwrap().unwrap().ranked;
+    assert!(ranked.iter().all(|hit| hit.memory.text == only[0]) && !ranked.is_empty());
+
+    // What completes an exchange with a hit has to match too.
+    let said_by = |role| Field::Role.eq(role);
+    let context = |filter| {
+        memory.build_context(ContextRequest::new("When was the hedge cut at last?").recent_k(0).filter(filter)).unwrap()
+    };
+    let shown = context(said_by(Role::Assistant));
+    assert!(shown.text().contains("by Ben") && !shown.text().contains("> User: When"), "{}", shown.text());
+    assert!(!shown.text().contains("autumn"), "{}", shown.text());
+    assert!(context(said_by(Role::Assistant).or(said_by(Role::User))).text().contains("> User: When"));
 }
 
 #[test]

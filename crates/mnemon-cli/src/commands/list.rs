@@ -19,6 +19,7 @@ pub(crate) fn run(app: &mut App, args: &List) -> Result<Outcome, CliError> {
         kind: args.kind,
         session,
         pinned: args.pinned,
+        filter: args.filter.clone(),
         limit: args.limit,
         offset: args.offset,
         newest_first: args.newest,

@@ -113,6 +113,33 @@ fn a_list_has_pages_and_filters() {
 }
 
 #[test]
+fn a_filter_narrows_lists_searches_and_contexts() {
+    let home = Home::new();
+    home.add(&["The hedge was cut in spring", "--meta", "topic=garden", "--meta", "year=2019"]);
+    home.add(&["The hedge was cut again in autumn", "--meta", "topic=garden", "--meta", "year=2024"]);
+    home.add(&["The hedge fund was cut", "--meta", "topic=money", "--kind", "fact"]);
+    let filter = ["--filter", "topic = garden and year >= 2020"];
+    let list = home.json(&[&["list"], &filter[..]].concat());
+    assert_eq!(
+        (&list["total"], &list["memories"][0]["text"]),
+        (&json!(1), &json!("The hedge was cut again in autumn"))
+    );
+    assert_eq!(home.json(&["list", "--filter", "{\"kind\": {\"in\": [\"fact\"]}}"])["total"], 1);
+    assert_eq!(home.json(&["list", "--filter", "not exists(year)"])["total"], 1);
+    let question = ["The hedge was cut", "--floor", "0"];
+    let found = home.json(&[&["search"], &question[..], &filter[..]].concat());
+    assert_eq!(found["hits"].as_array().unwrap().len(), 1, "{found}");
+    assert_eq!(found["hits"][0]["memory"]["metadata"]["year"], 2024);
+    let explained = home.ok(&[&["explain"], &question[..], &filter[..]].concat());
+    assert!(explained.contains("autumn") && !explained.contains("spring"), "{explained}");
+    let context = home.ok(&["context", "The hedge was cut", "--text", "--filter", "topic = garden"]);
+    assert!(context.contains("spring") && !context.contains("fund"), "{context}");
+    let wrong = home.run(&["list", "--filter", "topic = "]);
+    assert_eq!(wrong.code, 2);
+    assert!(wrong.stderr.contains("expected a value at character 9 of the filter, got the end"), "{wrong:?}");
+}
+
+#[test]
 fn scopes_are_walls_and_are_cleared_alone() {
     let home = Home::new();
     home.add(&["Ann likes tea", "--scope", "ann"]);

@@ -24,6 +24,8 @@ const WINDOW: i64 = 3;
 /// So many words of a question that no passage is known by are looked for in whole texts, for so many hits each.
 const UNKNOWN_WORDS: usize = 4;
 const UNKNOWN_HITS: usize = 20;
+/// Where not every memory is allowed, so many are looked at for those hits.
+const UNKNOWN_LOOKED_AT: usize = 1_000;
 
 /// Where a question is asked. Passages go by their numbers on the shelf.
 pub(super) struct Place<'a> {
@@ -41,17 +43,22 @@ pub(super) struct Allowed<'a> {
     pub(super) least_trust: Option<Trust>,
     /// Memories that are not wanted.
     pub(super) excluded: &'a [RowId],
+    /// The only memories that are wanted, ascending, unless all are.
+    pub(super) matching: Option<Vec<RowId>>,
 }
 
 impl Allowed<'_> {
     fn all(&self) -> bool {
-        self.excluded.is_empty() && self.period == Period::default() && self.now.is_none() && self.least_trust.is_none()
+        let times = self.period == Period::default() && self.now.is_none();
+        self.excluded.is_empty() && times && self.least_trust.is_none() && self.matching.is_none()
     }
 
     fn has(&self, passage: &Passage) -> bool {
         let holds = || passage.until.is_none_or(|until| self.now.is_none_or(|now| now < until));
         let is_believed = || self.least_trust.is_none_or(|least| passage.trust >= least);
-        !self.excluded.contains(&passage.memory) && self.period.has(passage.time) && holds() && is_believed()
+        let matches = || self.matching.as_ref().is_none_or(|rows| rows.binary_search(&passage.memory).is_ok());
+        let is_wanted = !self.excluded.contains(&passage.memory) && self.period.has(passage.time);
+        is_wanted && holds() && is_believed() && matches()
     }
 }
 
@@ -129,13 +136,19 @@ impl Place<'_> {
         let words = question.terms().iter().zip(question.words()).zip(&mut statistics.frequencies);
         let unknown = words.filter(|(_, frequency)| **frequency == 0);
         for ((term, text), frequency) in unknown.take(UNKNOWN_WORDS) {
-            for hit in self.snapshot.text_search(&TextQuery { text, scope: self.scope, limit: UNKNOWN_HITS })? {
+            let limit = if self.allowed.all() { UNKNOWN_HITS } else { UNKNOWN_LOOKED_AT };
+            let mut hits = 0;
+            for hit in self.snapshot.text_search(&TextQuery { text, scope: self.scope, limit })? {
+                if hits == UNKNOWN_HITS {
+                    break;
+                }
                 // Every stretch of a text that was split is known by all of its words.
                 if let [passage] = self.snapshot.passages_of(&[hit.row])?[..]
                     && let Some(number) = self.shelf.number(passage).filter(|number| self.may_answer(*number))
                 {
                     found.entry(number).or_default().push(*term);
                     *frequency += 1;
+                    hits += 1;
                 }
             }
         }

@@ -116,9 +116,11 @@ impl LongTerm {
     ///
     /// Cost: embedding the question, and about 2 ms at the fast level or 3 at the thorough one in a scope of 100,000 turns
     /// that is in memory; the first question to a scope loads it. Pieces that no question has met are read from the file.
+    /// A filter reads every row of the scope in addition.
     ///
     /// # Errors
-    /// When the store cannot be read. A model that fails is no error: see [`Recall::degraded`].
+    /// When the store cannot be read, and for a filter that cannot be run. A model that fails is no error: see
+    /// [`Recall::degraded`].
     pub fn recall(&self, query: &RecallQuery<'_>) -> Result<Recall, LongTermError> {
         let (answer, degraded) = self.answer(query, &mut |_| {}, |snapshot, seen| {
             let relevance = seen.ranking.relevance;
@@ -191,6 +193,7 @@ impl LongTerm {
         after: &mut dyn FnMut(&'static str),
         finish: impl FnOnce(&Seen<'_>) -> Result<T, LongTermError>,
     ) -> Result<T, LongTermError> {
+        let matching = query.filter.map(|filter| snapshot.matching_rows(asked.scope, filter)).transpose()?;
         let place = Place {
             snapshot,
             scope: asked.scope,
@@ -200,6 +203,7 @@ impl LongTerm {
                 now: query.now,
                 least_trust: query.least_trust,
                 excluded: query.exclude,
+                matching,
             },
         };
         let nearest = match &asked.embedded.vector {

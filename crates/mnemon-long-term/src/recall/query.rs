@@ -1,6 +1,6 @@
 //! What is asked of long-term memory.
 
-use mnemon_core::{Scope, Timestamp, Trust};
+use mnemon_core::{Filter, Scope, Timestamp, Trust};
 use mnemon_recall::Level;
 use mnemon_store::RowId;
 
@@ -29,6 +29,8 @@ pub struct RecallQuery<'a> {
     pub now: Option<Timestamp>,
     /// Only memories that may be believed so far, at least.
     pub least_trust: Option<Trust>,
+    /// Only memories that match. Others are excluded in the search itself, in the state of the file that is searched.
+    pub filter: Option<&'a Filter>,
     /// Rows that are not wanted, such as the turns that the prompt shows anyway.
     pub exclude: &'a [RowId],
 }
@@ -89,6 +91,7 @@ impl<'a> RecallQuery<'a> {
             period: Period::default(),
             now: None,
             least_trust: None,
+            filter: None,
             exclude: &[],
         }
     }

@@ -17,7 +17,7 @@ use std::collections::HashSet;
 use std::sync::PoisonError;
 use std::time::{Duration, Instant};
 
-use mnemon_core::{Memory, Role, SessionId, Timestamp};
+use mnemon_core::{Filter, Memory, Role, SessionId, Timestamp};
 use mnemon_long_term::{Hit, Recall};
 use mnemon_store::{RowId, Snapshot, StoreError, WindowRow};
 use serde::Serialize;
@@ -49,6 +49,8 @@ pub struct ContextRequest {
     pub ltm_hits_k: Option<usize>,
     /// The time from which the input looks back; see [`MemoryQuery::asked_at`].
     pub asked_at: Option<Timestamp>,
+    /// Only memories that match are recalled. Pinned ones and recent turns stand in the context all the same.
+    pub filter: Option<Filter>,
 }
 
 /// A prompt under its budget, and the account of how it was made.
@@ -82,7 +84,7 @@ impl ContextRequest {
     /// A context for this input with the settings of the memory.
     #[must_use]
     pub fn new(input: impl Into<String>) -> Self {
-        Self { input: input.into(), budget: None, recent_k: None, ltm_hits_k: None, asked_at: None }
+        Self { input: input.into(), budget: None, recent_k: None, ltm_hits_k: None, asked_at: None, filter: None }
     }
 
     /// The same under another budget, in tokens.
@@ -101,6 +103,12 @@ impl ContextRequest {
     #[must_use]
     pub fn ltm_hits_k(self, memories: usize) -> Self {
         Self { ltm_hits_k: Some(memories), ..self }
+    }
+
+    /// The same with nothing recalled but what matches; see [`ContextRequest::filter`](field@ContextRequest::filter).
+    #[must_use]
+    pub fn filter(self, filter: Filter) -> Self {
+        Self { filter: Some(filter), ..self }
     }
 
     /// The same as if said at another time.
@@ -172,7 +180,7 @@ impl ContextManager {
         let recalled_in = asked.elapsed();
         pack.offer_recalled(&recall.hits);
         pack.fill_with_recent();
-        let beside = self.beside(&recall.hits, pack.room())?;
+        let beside = self.beside(&recall.hits, request.filter.as_ref(), pack.room())?;
         pack.offer_beside(&beside);
         let packed = pack.finish();
 
@@ -212,7 +220,8 @@ impl ContextManager {
     }
 
     fn recall_beside(&self, request: &ContextRequest, shown: &[RowId]) -> Result<Recall, Error> {
-        let query = MemoryQuery { asked_at: request.asked_at, ..MemoryQuery::new(&request.input) };
+        let filter = request.filter.clone();
+        let query = MemoryQuery { asked_at: request.asked_at, filter, ..MemoryQuery::new(&request.input) };
         let k = request.ltm_hits_k.unwrap_or(self.engine.config.ltm_hits_k);
         let mut recall = self.recall(&query, k, shown)?;
         recall.hits.iter_mut().for_each(quote_passage);
@@ -220,8 +229,8 @@ impl ContextManager {
     }
 
     /// The turns that complete an exchange with a hit, in the order of the hits: the question that it answers, the answer
-    /// to what it asks. None where there is no `room` for any, in tokens.
-    fn beside(&self, hits: &[Hit], room: usize) -> Result<Vec<(RowId, Memory)>, StoreError> {
+    /// to what it asks; those that match the filter. None where there is no `room` for any, in tokens.
+    fn beside(&self, hits: &[Hit], filter: Option<&Filter>, room: usize) -> Result<Vec<(RowId, Memory)>, StoreError> {
         if room < LEAST_LINE {
             return Ok(Vec::new());
         }
@@ -235,6 +244,7 @@ impl ContextManager {
                 let row = snapshot.turn_at(scope, session, position)?;
                 Ok(snapshot.memories(row.as_slice())?.pop())
             };
+            let matches = |(_, memory): &(RowId, Memory)| filter.is_none_or(|filter| filter.matches(memory));
             let mut beside = Vec::new();
             for hit in hits.iter().take(BESIDE) {
                 let Some((session, position)) = place(&hit.memory) else { continue };
@@ -245,6 +255,7 @@ impl ContextManager {
                     beside.extend(turn_at(session, position.checked_add(1))?.filter(others));
                 }
             }
+            beside.retain(matches);
             Ok(beside)
         })
     }
