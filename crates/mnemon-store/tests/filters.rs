@@ -159,7 +159,7 @@ fn any_role() -> impl Strategy<Value = Role> {
 
 fn any_spec() -> impl Strategy<Value = Spec> {
     let turn = prop::option::of((0..SESSIONS, any_role(), prop::option::of(any_word())));
-    let kind = prop::sample::select(Kind::ALL).prop_filter("needs no session", |kind| *kind != Kind::Turn);
+    let kind = prop::sample::select(vec![Kind::Fact, Kind::Note, Kind::Document, Kind::Summary]);
     let origin = prop::option::of(any_word());
     (0..SCOPES, turn, kind, any::<bool>(), origin, prop::option::of(any_time()), any_time(), any_metadata()).prop_map(
         |(scope, turn, kind, pinned, source, occurred_at, stored_at, metadata)| Spec {
@@ -190,10 +190,14 @@ fn field_and_value() -> impl Strategy<Value = (Field, Value)> {
 }
 
 fn any_bounds<S: Strategy<Value = Value> + 'static>(value: S) -> impl Strategy<Value = Bounds> {
-    let bound = prop::option::weighted(0.4, value.boxed());
-    (bound.clone(), bound.clone(), bound.clone(), bound)
-        .prop_map(|(gt, gte, lt, lte)| Bounds { gt, gte, lt, lte })
-        .prop_filter("at least one", |bounds| bounds.given().next().is_some())
+    let value = value.boxed();
+    let bound = prop::option::weighted(0.4, value.clone());
+    // At least one has to be given.
+    (0..4_usize, value, bound.clone(), bound.clone(), bound.clone(), bound).prop_map(|(at, given, gt, gte, lt, lte)| {
+        let mut bounds = Bounds { gt, gte, lt, lte };
+        *[&mut bounds.gt, &mut bounds.gte, &mut bounds.lt, &mut bounds.lte][at] = Some(given);
+        bounds
+    })
 }
 
 fn any_filter() -> impl Strategy<Value = Open> {
