@@ -418,6 +418,8 @@ fn store_one(
         occurred_at: spec.occurred_at,
         stored_at: spec.stored_at,
         updated_at: spec.stored_at,
+        trust: mnemon_core::Trust::User,
+        state: mnemon_core::State::default(),
     };
     Ok((spec.scope, added.row, memory))
 }

@@ -24,6 +24,8 @@ fn memory(metadata: Json) -> Memory {
         occurred_at: None,
         stored_at: at(1_740_900_000),
         updated_at: at(1_740_900_000),
+        trust: crate::Trust::User,
+        state: crate::State::default(),
     }
 }
 
