@@ -16,6 +16,20 @@ pub(crate) fn checksum_of_row(row: &Row<'_>) -> rusqlite::Result<i64> {
     Ok(i64::from(hasher.finalize()))
 }
 
+/// Every memory: row, stored checksum, and what is checked, in its order. Reads one table, and no index.
+pub(crate) const STORED: &str = "
+    SELECT id, checksum, uid, kind, text, caption, position, role, speaker, metadata, occurred_at
+    FROM memory NOT INDEXED ORDER BY id";
+
+/// The checksum of a row of [`STORED`].
+pub(crate) fn checksum_of_stored(row: &Row<'_>) -> rusqlite::Result<i64> {
+    let mut hasher = crc32fast::Hasher::new();
+    for column in 2..2 + CHECKED.len() {
+        add(&mut hasher, row.get_ref(column)?);
+    }
+    Ok(i64::from(hasher.finalize()))
+}
+
 /// The checksum of values in that order.
 pub(crate) fn checksum(values: [ValueRef<'_>; CHECKED.len()]) -> i64 {
     let mut hasher = crc32fast::Hasher::new();

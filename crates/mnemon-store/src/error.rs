@@ -35,6 +35,29 @@ pub enum StoreError {
         #[source]
         source: std::io::Error,
     },
+    /// A file is where another one was to be written.
+    #[error("expected no file at {path}, where one is to be written")]
+    Exists {
+        /// The file that is there.
+        path: PathBuf,
+    },
+    /// A file beside the memory file cannot be written.
+    #[error("{path} cannot be written")]
+    CannotWrite {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: std::io::Error,
+    },
+    /// A copy of the memory file is not sound; it was thrown away.
+    #[error("the copy for {path} is not sound and was thrown away: {detail}")]
+    BadCopy {
+        /// Where it was to be.
+        path: PathBuf,
+        /// What is wrong with it.
+        detail: String,
+    },
     /// The file is no SQLite database.
     #[error("expected a Mnemon memory file, got a file that is not a database: {path}")]
     NotADatabase {

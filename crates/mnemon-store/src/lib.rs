@@ -21,6 +21,7 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+mod backup;
 mod changes;
 mod checksum;
 mod connection;
@@ -45,6 +46,7 @@ mod transaction;
 mod vectors;
 mod window;
 
+pub use backup::{BackupReport, Existing, Steps};
 pub use changes::{Change, ChangeOp, Head};
 pub use error::StoreError;
 pub use memories::{Added, ListFilter, MemoryUpdate};

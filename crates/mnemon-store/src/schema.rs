@@ -73,7 +73,8 @@ pub(crate) fn prepare(
     retry_busy(busy_timeout, || try_prepare(conn, path, read_only))
 }
 
-fn try_prepare(conn: &mut Connection, path: &Path, read_only: bool) -> Result<(), StoreError> {
+/// The schema version of a file of ours, 0 for an empty one; an error for any other.
+pub(crate) fn identify(conn: &Connection, path: &Path) -> Result<i64, StoreError> {
     let application_id: i64 = conn.pragma_query_value(None, "application_id", |row| row.get(0))?;
     let found = user_version(conn)?;
     let tables: i64 = conn.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))?;
@@ -84,13 +85,18 @@ fn try_prepare(conn: &mut Connection, path: &Path, read_only: bool) -> Result<()
     if found > SCHEMA_VERSION {
         return Err(StoreError::Newer { path: path.to_owned(), found, supported: SCHEMA_VERSION });
     }
+    Ok(found)
+}
+
+fn try_prepare(conn: &mut Connection, path: &Path, read_only: bool) -> Result<(), StoreError> {
+    let found = identify(conn, path)?;
     if read_only {
         return match found {
             SCHEMA_VERSION => Ok(()),
             _ => Err(StoreError::Older { path: path.to_owned(), found, supported: SCHEMA_VERSION }),
         };
     }
-    if fresh {
+    if found == 0 {
         conn.pragma_update(None, "application_id", APPLICATION_ID)?;
     }
     if found < SCHEMA_VERSION {

@@ -6,7 +6,7 @@ use std::sync::{Mutex, MutexGuard};
 use rusqlite::{Connection, TransactionBehavior};
 
 use crate::connection::{self, retry_busy};
-use crate::{Snapshot, StoreError, StoreOptions, WriteTx, schema};
+use crate::{Snapshot, StoreError, StoreOptions, WriteTx, backup, schema};
 
 /// Connections that wait for the next reader. More are opened when more read at once, and closed afterwards.
 const IDLE_READERS: usize = 8;
@@ -38,9 +38,8 @@ impl Store {
 
     fn open_path(path: &Path, options: StoreOptions) -> Result<Self, StoreError> {
         schema::check_sqlite_version()?;
-        if let Some(folder) = path.parent().filter(|folder| !options.read_only && !folder.as_os_str().is_empty()) {
-            std::fs::create_dir_all(folder)
-                .map_err(|source| StoreError::CannotMakeFolder { path: path.to_owned(), source })?;
+        if !options.read_only {
+            backup::make_folder(path)?;
         }
         let mut writer = connection::open(path, &options)?;
         schema::prepare(&mut writer, path, options.read_only, options.busy_timeout)?;
