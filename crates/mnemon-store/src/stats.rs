@@ -3,7 +3,9 @@
 use std::path::PathBuf;
 
 use mnemon_core::ModelId;
+use rusqlite::Connection;
 
+use crate::damage::{damaged_memories, damaged_vectors};
 use crate::{RowId, SCHEMA_VERSION, ScopeRow, Snapshot, Store, StoreError};
 
 /// What a file, or one scope of it, holds.
@@ -48,7 +50,7 @@ pub enum Counted {
 /// Something that is wrong with the file.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
 pub struct Damage {
-    /// Which part: `database`, `foreign keys`, `passages`, `text index`.
+    /// Which part: `database`, `foreign keys`, `passages`, `memories`, `vectors`, `text index`.
     pub part: &'static str,
     /// What is wrong.
     pub detail: String,
@@ -145,36 +147,13 @@ impl Snapshot<'_> {
 }
 
 impl Store {
-    /// Looks for damage in every page, index and reference. Reads the whole file.
+    /// Looks for damage in every page, index and reference, and at the checksum of every memory and the seal of every
+    /// vector. Reads the whole file.
     ///
     /// # Errors
     /// When the file cannot be read at all; damage that was found is not an error.
     pub fn check(&self) -> Result<Vec<Damage>, StoreError> {
-        let mut damage = self.read(|snapshot| -> Result<_, StoreError> {
-            let mut damage = Vec::new();
-            let mut statement = snapshot.conn.prepare("PRAGMA integrity_check(20)")?;
-            let mut rows = statement.query([])?;
-            while let Some(row) = rows.next()? {
-                let detail: String = row.get(0)?;
-                if detail != "ok" {
-                    damage.push(Damage { part: "database", detail });
-                }
-            }
-            let mut statement = snapshot.conn.prepare("PRAGMA foreign_key_check")?;
-            let mut rows = statement.query([])?;
-            while let Some(row) = rows.next()? {
-                let (table, parent): (String, String) = (row.get(0)?, row.get(2)?);
-                let detail = format!("a row of {table} refers to a row of {parent} that is not there");
-                damage.push(Damage { part: "foreign keys", detail });
-            }
-            for (expectation, sql) in PASSAGE_CHECKS {
-                let broken: u64 = snapshot.conn.query_row(sql, [], |row| row.get(0))?;
-                if broken > 0 {
-                    damage.push(Damage { part: "passages", detail: format!("{expectation}: {broken} do not") });
-                }
-            }
-            Ok(damage)
-        })?;
+        let mut damage = self.read(|snapshot| check(snapshot.conn))?;
         if !self.is_read_only() {
             // The check of a text index is a command in the form of an INSERT; it writes nothing.
             let checked = self.write(|tx| -> Result<(), StoreError> {
@@ -191,4 +170,61 @@ impl Store {
         }
         Ok(damage)
     }
+}
+
+/// What is wrong with the rows that a connection sees, its text indexes aside.
+pub(crate) fn check(conn: &Connection) -> Result<Vec<Damage>, StoreError> {
+    type Look = fn(&Connection) -> Result<Vec<Damage>, StoreError>;
+    let looks: [Look; 5] = [check_pages, check_references, check_passages, damaged_memories, damaged_vectors];
+    let mut damage: Vec<Damage> = Vec::new();
+    for look in looks {
+        match look(conn) {
+            Ok(found) => damage.extend(found),
+            // One part that cannot be read does not hide what the others are like.
+            Err(StoreError::Corrupt(source)) => {
+                let detail = source.to_string();
+                if !damage.iter().any(|known| known.part == "database") {
+                    damage.push(Damage { part: "database", detail });
+                }
+            }
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(damage)
+}
+
+fn check_pages(conn: &Connection) -> Result<Vec<Damage>, StoreError> {
+    let mut damage = Vec::new();
+    let mut statement = conn.prepare("PRAGMA integrity_check(20)")?;
+    let mut rows = statement.query([])?;
+    while let Some(row) = rows.next()? {
+        let detail: String = row.get(0)?;
+        if detail != "ok" {
+            damage.push(Damage { part: "database", detail });
+        }
+    }
+    Ok(damage)
+}
+
+fn check_references(conn: &Connection) -> Result<Vec<Damage>, StoreError> {
+    let mut damage = Vec::new();
+    let mut statement = conn.prepare("PRAGMA foreign_key_check")?;
+    let mut rows = statement.query([])?;
+    while let Some(row) = rows.next()? {
+        let (table, parent): (String, String) = (row.get(0)?, row.get(2)?);
+        let detail = format!("a row of {table} refers to a row of {parent} that is not there");
+        damage.push(Damage { part: "foreign keys", detail });
+    }
+    Ok(damage)
+}
+
+fn check_passages(conn: &Connection) -> Result<Vec<Damage>, StoreError> {
+    let mut damage = Vec::new();
+    for (expectation, sql) in PASSAGE_CHECKS {
+        let broken: u64 = conn.query_row(sql, [], |row| row.get(0))?;
+        if broken > 0 {
+            damage.push(Damage { part: "passages", detail: format!("{expectation}: {broken} do not") });
+        }
+    }
+    Ok(damage)
 }
