@@ -61,7 +61,63 @@ pub struct Change {
     pub model_id: Option<i64>,
 }
 
+/// Entries that are taken from the log in one transaction, so that no writer waits long.
+const TRIM_AT_ONCE: i64 = 20_000;
+/// The log is kept back to what a saved cache stands at while it is not longer than so many times what is to be kept.
+const KEPT_FOR_SAVED: i64 = 10;
+
 impl WriteTx<'_> {
+    /// Takes entries from the beginning of the log, up to 20,000 of them, of those that are older than the newest `keep`.
+    /// Returns how many: until it is 0 there may be more. A reader that stands at an entry that is gone begins anew:
+    /// [`Snapshot::changes_since`] gives `None`.
+    ///
+    /// A saved cache whose scope did not change since stands at a later entry afterwards. For one whose scope did, the log
+    /// is kept while it is not longer than ten times `keep`.
+    ///
+    /// # Errors
+    /// When the file cannot be written.
+    pub fn trim_changes(&self, keep: usize) -> Result<u64, StoreError> {
+        // The last entry is the head, and never goes.
+        let keep = i64::try_from(keep).unwrap_or(i64::MAX).max(1);
+        let Some(mut first) = self.newest_entry(keep)? else { return Ok(0) };
+        let oldest = self.newest_entry(keep.saturating_mul(KEPT_FOR_SAVED))?.unwrap_or(0);
+        let mut saved = self.conn.prepare_cached(
+            "SELECT min(seq) FROM saved WHERE seq >= ?1 AND seq < ?2 AND EXISTS (
+                 SELECT 1 FROM change WHERE scope_id = saved.scope_id AND seq > saved.seq AND seq <= ?2
+             )",
+        )?;
+        // Going back can make others count that stood before it.
+        while let Some(before) = saved.query_row([oldest, first], |row| row.get::<_, Option<i64>>(0))? {
+            first = before;
+        }
+        self.conn
+            .prepare_cached(
+                "UPDATE saved SET seq = ?1, nonce = (SELECT nonce FROM change WHERE seq = ?1)
+                 WHERE seq < ?1 AND EXISTS (SELECT 1 FROM change WHERE seq = ?1)
+                 AND EXISTS (SELECT 1 FROM change WHERE change.seq = saved.seq AND change.nonce = saved.nonce)
+                 AND NOT EXISTS (
+                     SELECT 1 FROM change WHERE scope_id = saved.scope_id AND seq > saved.seq AND seq <= ?1
+                 )",
+            )?
+            .execute([first])?;
+        let trimmed = self
+            .conn
+            .prepare_cached(
+                "DELETE FROM change WHERE seq < ?1 AND seq IN (SELECT seq FROM change ORDER BY seq LIMIT ?2)",
+            )?
+            .execute([first, TRIM_AT_ONCE])?;
+        Ok(trimmed as u64)
+    }
+
+    /// The number of the `n`th entry from the end of the log, the last being the first.
+    fn newest_entry(&self, n: i64) -> Result<Option<i64>, StoreError> {
+        Ok(self
+            .conn
+            .prepare_cached("SELECT seq FROM change ORDER BY seq DESC LIMIT 1 OFFSET ?1")?
+            .query_row([n - 1], |row| row.get(0))
+            .optional()?)
+    }
+
     /// Logs that a passage was stored. What is dropped is logged by triggers, because rows go with others.
     pub(crate) fn log_passage(&self, passage: PassageId, scope: i64) -> Result<(), StoreError> {
         self.conn

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, ErrorCode, OpenFlags};
 
+use crate::backup::with_suffix;
 use crate::{Durability, StoreError, StoreOptions, filter};
 
 /// A checkpoint that meets a long reader lets the log grow; it is cut back to this size afterwards.
@@ -39,6 +40,29 @@ pub(crate) fn open_in_memory() -> Result<Connection, StoreError> {
     let conn = Connection::open_in_memory()?;
     set_up(&conn, &StoreOptions::default())?;
     Ok(conn)
+}
+
+/// Whether the last process that had a file open for writing ended without closing it: it crashed, was killed, or lost its
+/// power. Who closes a file last takes its log away, so a log that is there while nobody has the file open was left behind.
+///
+/// Nobody has it open when it can be had alone: every connection holds a lock on the file from its first read to its end.
+/// What was written is safe either way; a file whose disk was cut off may still be worth a look.
+pub(crate) fn ended_uncleanly(path: &Path) -> bool {
+    if !std::fs::metadata(with_suffix(path, "-wal")).is_ok_and(|log| log.len() > 0) {
+        return false;
+    }
+    let have_alone = || -> rusqlite::Result<()> {
+        let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        let conn = Connection::open_with_flags(path, flags)?;
+        conn.busy_timeout(Duration::ZERO)?;
+        conn.set_db_config(DbConfig::SQLITE_DBCONFIG_DEFENSIVE, true)?;
+        conn.set_db_config(DbConfig::SQLITE_DBCONFIG_TRUSTED_SCHEMA, false)?;
+        // It only looks: the log is left to those who use the file.
+        conn.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;
+        conn.pragma_update(None, "locking_mode", "EXCLUSIVE")?;
+        conn.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get::<_, i64>(0)).map(|_| ())
+    };
+    have_alone().is_ok()
 }
 
 /// The schema of a file is data that somebody may have tampered with, so it gets no power: no functions with effects

@@ -1,12 +1,13 @@
 //! The store itself: one connection that writes, several that read.
 
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard};
 
 use rusqlite::{Connection, TransactionBehavior};
 
 use crate::connection::{self, retry_busy};
-use crate::{Snapshot, StoreError, StoreOptions, WriteTx, backup, schema};
+use crate::{Damage, Snapshot, StoreError, StoreOptions, WriteTx, backup, schema};
 
 /// Connections that wait for the next reader. More are opened when more read at once, and closed afterwards.
 const IDLE_READERS: usize = 8;
@@ -22,6 +23,9 @@ pub struct Store {
     writer: Mutex<Connection>,
     /// Empty for ever when the database lives in memory, where the writer also reads.
     idle_readers: Mutex<Vec<Connection>>,
+    was_unclean: bool,
+    /// Whether a look at a file that was left uncleanly is still due.
+    is_unchecked: AtomicBool,
 }
 
 impl Store {
@@ -41,6 +45,7 @@ impl Store {
         if !options.read_only {
             backup::make_folder(path)?;
         }
+        let was_unclean = !options.read_only && connection::ended_uncleanly(path);
         let mut writer = connection::open(path, &options)?;
         schema::prepare(&mut writer, path, options.read_only, options.busy_timeout)?;
         Ok(Self {
@@ -48,6 +53,8 @@ impl Store {
             options,
             writer: Mutex::new(writer),
             idle_readers: Mutex::new(Vec::new()),
+            was_unclean,
+            is_unchecked: AtomicBool::new(was_unclean),
         })
     }
 
@@ -60,7 +67,14 @@ impl Store {
         let mut writer = connection::open_in_memory()?;
         let options = StoreOptions::default();
         schema::prepare(&mut writer, Path::new(":memory:"), false, options.busy_timeout)?;
-        Ok(Self { path: None, options, writer: Mutex::new(writer), idle_readers: Mutex::new(Vec::new()) })
+        Ok(Self {
+            path: None,
+            options,
+            writer: Mutex::new(writer),
+            idle_readers: Mutex::new(Vec::new()),
+            was_unclean: false,
+            is_unchecked: AtomicBool::new(false),
+        })
     }
 
     /// The file, unless the store lives in memory.
@@ -73,6 +87,28 @@ impl Store {
     #[must_use]
     pub fn is_read_only(&self) -> bool {
         self.options.read_only
+    }
+
+    /// Whether the last process that had the file open for writing ended without closing it, as seen when this store opened
+    /// it for writing. Nothing that was acknowledged is lost by that; see [`Store::check_if_unclean`].
+    #[must_use]
+    pub fn was_unclean(&self) -> bool {
+        self.was_unclean
+    }
+
+    /// Looks for damage of the structure once, if [`Store::was_unclean`]; nothing at the second call. Reads every page;
+    /// indexes are not compared with their tables, which [`Store::check`] does.
+    ///
+    /// # Errors
+    /// When the file cannot be read at all; damage that was found is not an error.
+    pub fn check_if_unclean(&self) -> Result<Vec<Damage>, StoreError> {
+        if !self.is_unchecked.swap(false, Ordering::Relaxed) {
+            return Ok(Vec::new());
+        }
+        match self.read(|snapshot| backup::quick_check(snapshot.conn)) {
+            Err(StoreError::Corrupt(source)) => Ok(vec![Damage { part: "database", detail: source.to_string() }]),
+            looked => looked.inspect_err(|_| self.is_unchecked.store(true, Ordering::Relaxed)),
+        }
     }
 
     /// Runs `work` on one unchanging state of the file.
