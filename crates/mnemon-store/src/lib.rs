@@ -22,6 +22,7 @@
 //! ```
 
 mod backup;
+mod ballast;
 mod changes;
 mod checksum;
 mod connection;

@@ -45,10 +45,13 @@ pub struct StoreOptions {
     /// How long an operation waits for another process that holds the lock before it fails with
     /// [`StoreError::Busy`](crate::StoreError::Busy).
     pub busy_timeout: Duration,
+    /// Bytes that lie in a file of their own (`-ballast` behind the name of the memory file), so that something can be
+    /// deleted when the disk is full. It is made when the memory file is at least that large; 0 for none.
+    pub ballast: u64,
 }
 
 impl Default for StoreOptions {
     fn default() -> Self {
-        Self { durability: Durability::Full, read_only: false, busy_timeout: Duration::from_secs(10) }
+        Self { durability: Durability::Full, read_only: false, busy_timeout: Duration::from_secs(10), ballast: 1 << 20 }
     }
 }

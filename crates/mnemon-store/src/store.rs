@@ -48,14 +48,16 @@ impl Store {
         let was_unclean = !options.read_only && connection::ended_uncleanly(path);
         let mut writer = connection::open(path, &options)?;
         schema::prepare(&mut writer, path, options.read_only, options.busy_timeout)?;
-        Ok(Self {
+        let store = Self {
             path: Some(path.to_owned()),
             options,
             writer: Mutex::new(writer),
             idle_readers: Mutex::new(Vec::new()),
             was_unclean,
             is_unchecked: AtomicBool::new(was_unclean),
-        })
+        };
+        store.keep_room();
+        Ok(store)
     }
 
     /// A store that ends with the value: for tests and for what should not be kept. Readers and writers take turns.
@@ -81,6 +83,10 @@ impl Store {
     #[must_use]
     pub fn path(&self) -> Option<&Path> {
         self.path.as_deref()
+    }
+
+    pub(crate) fn options(&self) -> &StoreOptions {
+        &self.options
     }
 
     /// Whether it was opened for reading only.
