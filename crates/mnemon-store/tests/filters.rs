@@ -6,8 +6,8 @@
 use std::cell::Cell;
 
 use mnemon_core::{
-    Bounds, Field, Filter, Kind, Memory, Metadata, NewMemory, NewTurn, Origin, Placement, Role, Scope, SessionId,
-    Timestamp, Turn, Value,
+    Bounds, Field, Filter, Kind, Memory, MemoryId, Metadata, NewMemory, NewTurn, Origin, Placement, Role, Scope,
+    SessionId, State, Timestamp, Trust, Turn, Value,
 };
 use mnemon_store::{ListFilter, NewSession, RowId, ScopeRow, Snapshot, Store, StoreError, StoreOptions, WriteTx};
 use proptest::prelude::*;
@@ -404,6 +404,7 @@ fn store_one(
             (tx.add_memory(&scope(spec.scope), &new, spec.stored_at)?, None)
         }
     };
+    let trust = Trust::of(spec.kind, turn.as_ref().map(|turn: &Turn| turn.role), origin.is_some());
     let memory = Memory {
         id: added.id,
         scope: scope(spec.scope),
@@ -418,8 +419,8 @@ fn store_one(
         occurred_at: spec.occurred_at,
         stored_at: spec.stored_at,
         updated_at: spec.stored_at,
-        trust: mnemon_core::Trust::User,
-        state: mnemon_core::State::default(),
+        trust,
+        state: State::default(),
     };
     Ok((spec.scope, added.row, memory))
 }
@@ -489,7 +490,28 @@ fn json_that_another_program_wrote_is_compared_as_it_is_read() {
         "{\"a\": 0.1000000000000000055511151231257827021181583404541015625}",
     ];
     let (_folder, store, scope) = raw(&metadata);
-    let memories = store.read(|snapshot| snapshot.list(scope, &ListFilter::default())).unwrap();
+    // Rows that another program changed do not fit their checksums, and are not read as memories; what is meant is told by
+    // reading their JSON.
+    let listed = store.read(|snapshot| snapshot.list(scope, &ListFilter::default()));
+    assert!(matches!(listed, Err(StoreError::BadRow { table: "memory", .. })));
+    let at = Timestamp::UNIX_EPOCH;
+    let memories = metadata.map(|metadata| Memory {
+        id: MemoryId::new(at),
+        scope: Scope::default(),
+        kind: Kind::Note,
+        text: "a note".into(),
+        caption: None,
+        turn: None,
+        pinned: false,
+        priority: 1.0,
+        metadata: serde_json::from_str(metadata).unwrap(),
+        origin: None,
+        occurred_at: None,
+        stored_at: at,
+        updated_at: at,
+        trust: Trust::User,
+        state: State::default(),
+    });
     for (filter, expected) in [
         ("a = 1", &[2, 3, 4][..]),
         ("a = 18446744073709551616", &[1]),
