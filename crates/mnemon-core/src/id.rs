@@ -76,6 +76,11 @@ uuid_id!(
     SessionId,
     "session"
 );
+uuid_id!(
+    /// Names the receipt of one erasure.
+    ReceiptId,
+    "receipt"
+);
 
 #[cfg(test)]
 mod tests {

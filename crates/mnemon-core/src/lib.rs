@@ -25,7 +25,7 @@ mod tokens;
 
 pub use embedder::{EmbedError, Embedder, Embeddings, ModelId, Purpose, TextRun, TokenEmbedder, TokenVectors};
 pub use filter::{Bounds, Field, Filter, FilterError, Value};
-pub use id::{IdError, MemoryId, SessionId};
+pub use id::{IdError, MemoryId, ReceiptId, SessionId};
 pub use jiff::Timestamp;
 pub use memory::{Kind, Memory, Metadata, NewMemory, NewTurn, Origin, ParseWordError, Placement, Role, Turn};
 pub use scope::{Scope, ScopeError};

@@ -26,11 +26,20 @@ pub enum ChangeOp {
     VectorDropped,
     /// What is known of the memory of a passage is another now.
     PassageChanged,
+    /// Memories of the scope were erased: whoever keeps something of the scope keeps what is read anew, and nothing else.
+    /// The passage is 0.
+    Erased,
 }
 
 impl ChangeOp {
-    const ALL: [Self; 5] =
-        [Self::PassageStored, Self::PassageDropped, Self::VectorStored, Self::VectorDropped, Self::PassageChanged];
+    const ALL: [Self; 6] = [
+        Self::PassageStored,
+        Self::PassageDropped,
+        Self::VectorStored,
+        Self::VectorDropped,
+        Self::PassageChanged,
+        Self::Erased,
+    ];
 
     /// The number that stands in the file.
     fn code(self) -> i64 {
@@ -40,6 +49,7 @@ impl ChangeOp {
             Self::PassageStored => 6,
             Self::PassageDropped => 7,
             Self::PassageChanged => 8,
+            Self::Erased => 9,
         }
     }
 
@@ -126,6 +136,22 @@ impl WriteTx<'_> {
         Ok(())
     }
 
+    /// Logs that memories of a scope were erased.
+    pub(crate) fn log_erased(&self, scope: i64) -> Result<(), StoreError> {
+        self.conn
+            .prepare_cached("INSERT INTO change (op, passage_id, scope_id, nonce) VALUES (?1, 0, ?2, random())")?
+            .execute([ChangeOp::Erased.code(), scope])?;
+        Ok(())
+    }
+
+    /// Whether a cache of a scope as of `head` may hold something that was erased since, or may not be known to be free of
+    /// it: the log was cut, or the scope itself is gone.
+    pub(crate) fn was_erased_since(&self, scope: ScopeRow, head: Head) -> Result<bool, StoreError> {
+        let changes = self.changes_since(scope, head)?;
+        let is_there = self.conn.prepare_cached("SELECT 1 FROM scope WHERE id = ?1")?.exists([scope.0])?;
+        Ok(!is_there || changes.is_none_or(|changes| changes.iter().any(|change| change.op == ChangeOp::Erased)))
+    }
+
     /// Logs that a vector was stored for a passage.
     pub(crate) fn log_vector(&self, passage: PassageId, model: i64) -> Result<(), StoreError> {
         self.conn
@@ -185,7 +211,7 @@ impl Snapshot<'_> {
             let op = ChangeOp::from_code(op).ok_or_else(|| StoreError::BadRow {
                 table: "change",
                 row: seq,
-                expected: "an operation from 4 to 8",
+                expected: "an operation from 4 to 9",
                 got: op.to_string(),
             })?;
             changes.push(Change { seq, op, passage: row.get(2)?, model_id: row.get(3)? });

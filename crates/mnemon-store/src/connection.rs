@@ -12,7 +12,7 @@ use crate::{Durability, StoreError, StoreOptions, filter};
 /// A checkpoint that meets a long reader lets the log grow; it is cut back to this size afterwards.
 const JOURNAL_SIZE_LIMIT: i64 = 64 << 20;
 /// SQLite waits this long inside one attempt; the attempts themselves are spread by [`retry_busy`].
-const ATTEMPT: Duration = Duration::from_millis(200);
+pub(crate) const ATTEMPT: Duration = Duration::from_millis(200);
 /// Statements that a connection keeps prepared. The store has about seventy.
 const STATEMENT_CACHE: usize = 96;
 

@@ -59,7 +59,8 @@ impl Snapshot<'_> {
 }
 
 impl WriteTx<'_> {
-    /// Saves the parts of a cache of a scope as of `head`, in place of all that was saved of that scope.
+    /// Saves the parts of a cache of a scope as of `head`, in place of all that was saved of that scope. False when memories
+    /// of the scope were erased since, which the cache may still hold: then nothing is saved.
     ///
     /// # Errors
     /// When the file cannot be written.
@@ -69,7 +70,10 @@ impl WriteTx<'_> {
         model: Option<ModelRow>,
         head: Head,
         parts: impl IntoIterator<Item = P>,
-    ) -> Result<(), StoreError> {
+    ) -> Result<bool, StoreError> {
+        if self.was_erased_since(scope, head)? {
+            return Ok(false);
+        }
         self.conn.prepare_cached("DELETE FROM saved WHERE scope_id = ?1")?.execute([scope.0])?;
         self.conn
             .prepare_cached("INSERT INTO saved (scope_id, model_id, seq, nonce) VALUES (?1, ?2, ?3, ?4)")?
@@ -80,7 +84,7 @@ impl WriteTx<'_> {
         for (number, part) in (0_i64..).zip(parts) {
             insert.execute(params![saved, number, part.as_ref()])?;
         }
-        Ok(())
+        Ok(true)
     }
 }
 

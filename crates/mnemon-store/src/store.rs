@@ -57,6 +57,7 @@ impl Store {
             is_unchecked: AtomicBool::new(was_unclean),
         };
         store.keep_room();
+        store.scrub_on_opening();
         Ok(store)
     }
 
@@ -160,7 +161,11 @@ impl Store {
         Ok(value)
     }
 
-    fn lock_writer(&self) -> Result<MutexGuard<'_, Connection>, StoreError> {
+    pub(crate) fn options(&self) -> &StoreOptions {
+        &self.options
+    }
+
+    pub(crate) fn lock_writer(&self) -> Result<MutexGuard<'_, Connection>, StoreError> {
         // The transaction of a thread that panicked was rolled back when it was dropped, so the connection is sound;
         // the flag is cleared for the next caller, and this one learns what happened.
         self.writer.lock().map_err(|_| {

@@ -355,7 +355,7 @@ fn follow(snapshot: &Snapshot<'_>, scope: ScopeRow, since: Head, cache: &mut Cac
             ChangeOp::PassageDropped => {
                 cache.remove(&change.passage);
             }
-            ChangeOp::PassageChanged => {}
+            ChangeOp::PassageChanged | ChangeOp::Erased => {}
             ChangeOp::VectorStored | ChangeOp::VectorDropped => {
                 let there = match model {
                     Some(model) => snapshot.read_vector(model, change.passage, &mut Vec::new())?,
