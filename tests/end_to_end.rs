@@ -4,6 +4,7 @@
 mod bad_input;
 mod degraded;
 mod dirty_memory;
+mod erasure;
 mod kill;
 mod never_said;
 mod process;

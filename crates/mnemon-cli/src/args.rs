@@ -6,7 +6,7 @@ use std::time::Duration;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 use mnemon::import::Format;
-use mnemon::{Filter, Kind, Level, MemoryId, MemoryQuery, Period, Scope, Slot, Timestamp, Trust};
+use mnemon::{Filter, Kind, Level, MemoryId, MemoryQuery, Period, ReceiptId, Scope, Slot, Timestamp, Trust};
 
 use crate::commands::Bench;
 use crate::input::{metadata_pair, slot, span, time};
@@ -108,6 +108,8 @@ pub(crate) enum Command {
     Forget(Forget),
     /// Show everything that was ever known about one thing
     History(History),
+    /// Delete memories for good, so that no byte of them is left in the file, and keep a receipt
+    Erase(Erase),
     /// Count what a scope holds
     Stats,
     /// List every scope of the file
@@ -356,6 +358,36 @@ pub(crate) struct Several {
     /// The ids, whole, as `list` and `search` show them
     #[arg(required = true, value_name = "ID")]
     pub(crate) ids: Vec<MemoryId>,
+}
+
+#[derive(Debug, Args)]
+#[command(
+    after_help = "One of --id, --source, --session, --before and --all says what. The file is written anew, so erase
+many at once. A receipt holds no word of what was erased; keep the ids to verify it:
+  mnemon erase --verify RECEIPT --id ID --id ID"
+)]
+pub(crate) struct Erase {
+    /// This memory; may be repeated
+    #[arg(long = "id", value_name = "ID")]
+    pub(crate) ids: Vec<MemoryId>,
+    /// What came from this source, such as an imported file: `show` tells the source of a memory
+    #[arg(long, value_name = "NAME", conflicts_with = "ids")]
+    pub(crate) source: Option<String>,
+    /// What happened (else was stored) before a time: `2025-03-02`, `2025-03-02T18:05`, or with an offset or zone; else UTC
+    #[arg(long, value_name = "TIME", value_parser = time, conflicts_with_all = ["ids", "source"])]
+    pub(crate) before: Option<Timestamp>,
+    /// Everything in the scope, and the scope
+    #[arg(long, conflicts_with_all = ["ids", "source", "before"])]
+    pub(crate) all: bool,
+    /// Do not ask
+    #[arg(long, short)]
+    pub(crate) yes: bool,
+    /// List the receipts of all erasures in the file
+    #[arg(long, conflicts_with_all = ["ids", "source", "before", "all", "yes"])]
+    pub(crate) receipts: bool,
+    /// Hold a receipt against the ids of what was erased
+    #[arg(long, value_name = "RECEIPT", requires = "ids", conflicts_with_all = ["receipts", "yes"])]
+    pub(crate) verify: Option<ReceiptId>,
 }
 
 #[derive(Debug, Args)]

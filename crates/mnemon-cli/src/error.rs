@@ -70,6 +70,8 @@ pub(crate) enum CliError {
     StdinTooLong { max: u64 },
     #[error("expected --yes, because there is no terminal to ask on")]
     NeedsYes,
+    #[error("expected one of --id, --source, --session, --before and --all, got {got} of them")]
+    Selection { got: usize },
     #[error("nothing was forgotten: the answer was not `yes`")]
     NotConfirmed,
     #[error("cannot make a temporary file")]
@@ -95,6 +97,7 @@ impl CliError {
             | Self::NothingSaid
             | Self::StdinTwice
             | Self::NotTurns { .. }
+            | Self::Selection { .. }
             | Self::NeedsYes => 2,
             Self::Bench(error) => match **error {
                 BenchError::NoConversation { .. }

@@ -20,6 +20,7 @@
 
 mod adding;
 mod embedding;
+mod erasing;
 mod error;
 mod forgetting;
 mod known;
@@ -32,6 +33,7 @@ mod recall;
 mod resident;
 
 pub use adding::{Append, Appended, Conversation, Part};
+pub use erasing::Erasure;
 pub use error::LongTermError;
 pub use forgetting::{ForgetPolicy, Forgetting, Forgotten};
 pub use long_term::{Embed, LongTerm, Written};

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use mnemon_core::{Memory, Purpose, TextRun};
 use mnemon_index::GraphParams;
 use mnemon_recall::ANALYSIS;
-use mnemon_store::{PassageId, PassageRow, RowId, ScopeRow, Snapshot, StoreError};
+use mnemon_store::{PassageId, PassageRow, RowId, ScopeRow, Scrubbed, Snapshot, StoreError};
 
 use crate::known::{Distinct, Known};
 use crate::long_term::Meaning;
@@ -36,6 +36,8 @@ pub struct Maintenance {
     pub graph_built: bool,
     /// Whether an index was saved, so that the next process opens its scope at once.
     pub index_saved: bool,
+    /// What came of erased bytes that were still in the file.
+    pub scrubbed: Scrubbed,
 }
 
 /// Work in progress: what it has come to, and whether to go on.
@@ -94,15 +96,16 @@ impl LongTerm {
     }
 
     /// Does what waits to be done in the background: embeds what has no vector, builds the graph over the vectors when
-    /// they are many. Call it from a thread of your own now and then, or after an import. Queries go on meanwhile.
+    /// they are many, goes on with erasures that could not be finished. Call it from a thread of your own now and then, or after an import. Queries go on meanwhile.
     ///
     /// # Errors
     /// When the store cannot be read or written.
     pub fn maintain(&self, progress: &mut dyn FnMut(Embedded) -> bool) -> Result<Maintenance, LongTermError> {
         let (embedded, degraded) = self.embed_pending(progress)?;
         let graph_built = self.resident().build_graphs(self.store(), GraphParams::default())?;
+        let scrubbed = self.finish_erasures()?;
         let index_saved = self.resident().save(self.store())?;
-        Ok(Maintenance { embedded: embedded.done, degraded, graph_built, index_saved })
+        Ok(Maintenance { embedded: embedded.done, degraded, graph_built, index_saved, scrubbed })
     }
 
     /// Makes the passages of the memories that have none of the present analysis. False when it was stopped.

@@ -12,9 +12,10 @@
 use std::time::Duration;
 
 use mnemon_core::Timestamp;
-use rusqlite::{Connection, OptionalExtension, TransactionBehavior, params};
+use rusqlite::{Connection, OptionalExtension, TransactionBehavior};
 
-use crate::connection::retry_busy;
+use crate::connection::{ATTEMPT, retry_busy};
+use crate::memories::time_from_millis;
 use crate::{RowId, Store, StoreError};
 
 /// A checkpoint that waits for a reader keeps writers out, so it waits for short times only; the pauses between are theirs.
@@ -52,11 +53,11 @@ impl Store {
     /// # Errors
     /// [`StoreError::ReadOnly`]; [`StoreError::Full`] when there is no room for a second copy of the file; and when it
     /// cannot be written. It is then still to be done, and nothing is lost.
-    pub fn scrub(&self, now: Timestamp) -> Result<Scrubbed, StoreError> {
+    pub fn scrub(&self) -> Result<Scrubbed, StoreError> {
         if self.is_read_only() {
             return Err(StoreError::ReadOnly);
         }
-        self.scrub_within(self.options().busy_timeout, now)
+        self.scrub_within(self.options().busy_timeout)
     }
 
     /// Since when deleted bytes may lie in the file that are to go; `None` when there are none.
@@ -68,7 +69,7 @@ impl Store {
             let mut statement = snapshot.conn.prepare_cached("SELECT scrub_pending FROM meta WHERE id = 1")?;
             Ok(statement.query_row([], |row| row.get(0))?)
         })?;
-        since.map(|millis| crate::memories::time_from_millis("meta", 1, millis)).transpose()
+        since.map(|millis| time_from_millis("meta", 1, millis)).transpose()
     }
 
     /// Goes on with what an earlier process left. It waits for nobody, and that it fails is no reason not to open the file.
@@ -76,28 +77,28 @@ impl Store {
         if self.is_read_only() {
             return;
         }
-        match self.scrub_within(Duration::ZERO, Timestamp::now()) {
+        match self.scrub_within(Duration::ZERO) {
             Ok(Scrubbed::Blocked) => tracing::info!("erased bytes are still in the file: somebody else uses it"),
             Ok(_) => {}
             Err(error) => tracing::warn!(%error, "erased bytes are still in the file"),
         }
     }
 
-    fn scrub_within(&self, timeout: Duration, now: Timestamp) -> Result<Scrubbed, StoreError> {
-        match self.try_scrub(timeout, now) {
+    fn scrub_within(&self, timeout: Duration) -> Result<Scrubbed, StoreError> {
+        match self.try_scrub(timeout) {
             Err(StoreError::Busy { .. }) => Ok(Scrubbed::Blocked),
             done => done,
         }
     }
 
-    fn try_scrub(&self, timeout: Duration, now: Timestamp) -> Result<Scrubbed, StoreError> {
+    fn try_scrub(&self, timeout: Duration) -> Result<Scrubbed, StoreError> {
         let Some(pending) = pending(&*self.lock_writer()?)? else { return Ok(Scrubbed::Nothing) };
         // As long as a reader is in the way the file is not written anew: the log would grow by a copy of it each time.
         self.checkpoint(timeout)?;
         self.immediate(timeout, merge_text_indexes)?;
         self.write_anew(timeout)?;
         self.checkpoint(timeout)?;
-        self.immediate(timeout, |conn| finish(conn, pending, now))?;
+        self.immediate(timeout, |conn| finish(conn, pending))?;
         // Nothing of what was erased is in the log by now. That this is left in it does no harm.
         match self.checkpoint(Duration::ZERO) {
             Ok(()) | Err(StoreError::Busy { .. }) => Ok(Scrubbed::Done),
@@ -133,12 +134,11 @@ impl Store {
 
     /// Copies the whole log into the file and cuts it to nothing. [`StoreError::Busy`] when somebody is in the way.
     fn checkpoint(&self, timeout: Duration) -> Result<(), StoreError> {
-        let usual = crate::connection::ATTEMPT;
         retry_busy(timeout, || {
             let conn = self.lock_writer()?;
             conn.busy_timeout(CHECKPOINT_ATTEMPT)?;
             let is_busy = conn.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get::<_, bool>(0));
-            conn.busy_timeout(usual)?;
+            conn.busy_timeout(ATTEMPT)?;
             if is_busy? { Err(StoreError::Busy { waited_ms: 0 }) } else { Ok(()) }
         })
     }
@@ -162,10 +162,12 @@ fn merge_text_indexes(conn: &Connection) -> Result<(), StoreError> {
     Ok(())
 }
 
-fn finish(conn: &Connection, pending: Pending, now: Timestamp) -> Result<(), StoreError> {
+/// By the clock of the machine: no caller gives a time to what is done when a file is opened.
+fn finish(conn: &Connection, pending: Pending) -> Result<(), StoreError> {
     conn.execute(
-        "UPDATE erasure SET finished_at = ?1 WHERE finished_at IS NULL AND id <= ?2",
-        params![now.as_millisecond(), pending.upto],
+        "UPDATE erasure SET finished_at = CAST(unixepoch('subsec') * 1000 AS INTEGER)
+         WHERE finished_at IS NULL AND id <= ?1",
+        [pending.upto],
     )?;
     conn.execute(
         "UPDATE meta SET scrub_pending = (SELECT min(requested_at) FROM erasure WHERE finished_at IS NULL)

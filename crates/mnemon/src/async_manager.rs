@@ -1,8 +1,8 @@
 //! A handle for async code.
 
 use mnemon_core::{Memory, MemoryId, Metadata, NewMemory, NewTurn};
-use mnemon_long_term::Recall;
-use mnemon_store::{ListFilter, MemoryUpdate};
+use mnemon_long_term::{Erasure, Recall};
+use mnemon_store::{ListFilter, MemoryUpdate, Selection};
 
 use crate::{Context, ContextManager, ContextRequest, Error, Observed, Stats};
 
@@ -113,6 +113,14 @@ impl AsyncContextManager {
     /// As there, and [`Error::Background`].
     pub async fn delete(&self, id: MemoryId) -> Result<(), Error> {
         self.run(move |memory| memory.delete(id)).await
+    }
+
+    /// See [`ContextManager::erase`].
+    ///
+    /// # Errors
+    /// As there, and [`Error::Background`].
+    pub async fn erase(&self, selection: Selection) -> Result<Erasure, Error> {
+        self.run(move |memory| memory.erase(&selection)).await
     }
 
     /// See [`ContextManager::list`].

@@ -116,6 +116,14 @@ impl Engine {
         self.counter.count(&render::recent_line(&memory))
     }
 
+    /// Drops what is known of rows that are gone for good.
+    pub(crate) fn forget_tokens(&self, rows: &[RowId]) {
+        let mut counted = self.counted.lock().unwrap_or_else(PoisonError::into_inner);
+        rows.iter().for_each(|row| {
+            counted.remove(row);
+        });
+    }
+
     /// Remembers the tokens of a turn whose text is of this time.
     pub(crate) fn note_tokens(&self, row: RowId, updated_at: Timestamp, tokens: usize) {
         let mut counted = self.counted.lock().unwrap_or_else(PoisonError::into_inner);

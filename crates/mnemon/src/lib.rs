@@ -34,6 +34,7 @@ mod builder;
 mod config;
 mod context;
 mod engine;
+mod erasure;
 mod error;
 mod forgetting;
 pub mod import;
@@ -58,17 +59,19 @@ pub use ingest::{Ingested, Progress, Step};
 pub use manager::ContextManager;
 pub use mnemon_core::{
     Bounds, EmbedError, Embedder, Embeddings, EndReason, Ended, EstimateCounter, Field, Filter, FilterError, Kind,
-    Memory, MemoryId, Metadata, ModelId, NewMemory, NewTurn, Origin, Placement, Purpose, Role, Scope, ScopeError,
-    Session, SessionId, Slot, State, Timestamp, TokenCounter, Trust, Turn, Value,
+    Memory, MemoryId, Metadata, ModelId, NewMemory, NewTurn, Origin, Placement, Purpose, ReceiptId, Role, Scope,
+    ScopeError, Session, SessionId, Slot, State, Timestamp, TokenCounter, Trust, Turn, Value,
 };
 pub use mnemon_embed as embed;
 pub use mnemon_long_term::{
-    Contribution, Degradation, Diversity, Embedded, Explained, Explanation, Feature, ForgetPolicy, Forgetting,
+    Contribution, Degradation, Diversity, Embedded, Erasure, Explained, Explanation, Feature, ForgetPolicy, Forgetting,
     Forgotten, Hit, Level, Maintenance, Merged, Nearness, Period, Recall, Signals, StageTime,
 };
 pub use mnemon_select as select;
 pub use mnemon_short_term::{Eviction, EvictionPolicy, Exchange};
-pub use mnemon_store::{Damage, Durability, ListFilter, MemoryUpdate, StoreError, StoreStats};
+pub use mnemon_store::{
+    Damage, Durability, ErasureRow, ListFilter, MemoryUpdate, Scrubbed, Selection, StoreError, StoreStats, Verified,
+};
 pub use observe::Observed;
 pub use query::MemoryQuery;
 pub use stats::{LongTermStats, ShortTermStats, Stats};

@@ -27,7 +27,8 @@ pub(crate) fn run(app: &mut App, args: &Clear) -> Result<Outcome, CliError> {
     Ok(Outcome::Done)
 }
 
-fn confirm(question: &str) -> Result<(), CliError> {
+/// Asks on the terminal; anything but `yes` is an error.
+pub(super) fn confirm(question: &str) -> Result<(), CliError> {
     let (stdin, mut stderr) = (std::io::stdin(), std::io::stderr());
     if !stdin.is_terminal() || !stderr.is_terminal() {
         return Err(CliError::NeedsYes);

@@ -8,6 +8,7 @@ mod context;
 mod delete;
 mod demo;
 mod doctor;
+mod erase;
 mod explain;
 mod export;
 mod forget;
@@ -44,6 +45,7 @@ pub(crate) fn run(app: &mut App, command: Command) -> Result<Outcome, CliError> 
         Command::Delete(args) => delete::run(app, &args),
         Command::Forget(args) => forget::run(app, &args),
         Command::History(args) => history::run(app, &args),
+        Command::Erase(args) => erase::run(app, &args),
         Command::Stats => stats::run(app),
         Command::Scopes => scopes::run(app),
         Command::Clear(args) => clear::run(app, &args),

@@ -5,6 +5,7 @@ mod bench;
 mod care;
 mod conversations;
 mod demo;
+mod erase;
 mod errors;
 mod home;
 mod memories;

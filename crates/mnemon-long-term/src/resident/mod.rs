@@ -80,11 +80,18 @@ impl Resident {
         for scope in store.read(|snapshot| snapshot.scopes_of(VectorIndex::GRAPH_FROM))? {
             store.read(|snapshot| self.at(snapshot, scope, 0, |_| Ok(())).map(|_| ()))?;
             let shelf = self.shelf(scope);
-            let job = shelf.read().unwrap_or_else(PoisonError::into_inner).graph_job(params)?;
-            if let Some(job) = job {
+            let job = {
+                let shelf = shelf.read().unwrap_or_else(PoisonError::into_inner);
+                shelf.graph_job(params)?.map(|job| (shelf.loads(), job))
+            };
+            if let Some((loads, job)) = job {
                 let graph = job.build();
-                shelf.write().unwrap_or_else(PoisonError::into_inner).install(graph)?;
-                built = true;
+                let mut shelf = shelf.write().unwrap_or_else(PoisonError::into_inner);
+                // A graph brings the vectors along of which it was built; some may have been erased meanwhile.
+                if shelf.loads() == loads {
+                    shelf.install(graph)?;
+                    built = true;
+                }
             }
         }
         Ok(built)
@@ -114,12 +121,29 @@ impl Resident {
                     (shelf.model(), shelf.head(), shelf.parts().collect::<Vec<_>>())
                 };
                 if let Some(head) = head {
-                    store.write(|tx| tx.save(scope, model, head, parts))?;
-                    saved = true;
+                    saved |= store.write(|tx| tx.save(scope, model, head, parts))?;
                 }
             }
         }
         Ok(saved)
+    }
+
+    /// Follows the log in every scope that was asked, so that nothing stays in memory that was erased, by whichever process.
+    pub(crate) fn drop_erased(&self, store: &Store) -> Result<(), LongTermError> {
+        let scopes: Vec<ScopeRow> =
+            self.shelves.read().unwrap_or_else(PoisonError::into_inner).keys().copied().collect();
+        for scope in scopes {
+            store.read(|snapshot| self.at(snapshot, scope, 0, |_| Ok(())).map(|_| ()))?;
+        }
+        Ok(())
+    }
+
+    /// Drops what is in memory of a scope: the next question loads it from the rows.
+    pub(crate) fn forget(&self, scope: ScopeRow) {
+        let shelf = self.shelves.read().unwrap_or_else(PoisonError::into_inner).get(&scope).cloned();
+        if let Some(shelf) = shelf {
+            shelf.write().unwrap_or_else(PoisonError::into_inner).forget();
+        }
     }
 
     pub(crate) fn memory_bytes(&self) -> usize {

@@ -25,12 +25,24 @@ pub(crate) struct Shelf {
     terms: TermIndex,
     /// Of the model of the engine, once it stored anything in this file.
     vectors: Option<(ModelRow, VectorIndex)>,
+    /// How often it was loaded or dropped.
+    loads: u64,
 }
 
 impl Shelf {
     /// A scope of which nothing was read yet.
     pub(super) fn new(scope: ScopeRow) -> Self {
-        Self { scope, head: None, passages: Passages::default(), terms: TermIndex::default(), vectors: None }
+        Self { scope, head: None, passages: Passages::default(), terms: TermIndex::default(), vectors: None, loads: 0 }
+    }
+
+    /// Drops all of it.
+    pub(super) fn forget(&mut self) {
+        *self = Self { loads: self.loads + 1, ..Self::new(self.scope) };
+    }
+
+    /// A number that is another one after everything was dropped or read anew.
+    pub(super) fn loads(&self) -> u64 {
+        self.loads
     }
 
     /// The state of the file that it shows.
@@ -160,6 +172,8 @@ impl Shelf {
             _ => None,
         };
         match changes {
+            // What was removed leaves its vector behind in the index, and what is read anew does not.
+            Some(changes) if changes.iter().any(|change| change.op == ChangeOp::Erased) => self.load(snapshot)?,
             Some(changes) => {
                 for change in changes {
                     self.apply(snapshot, change)?;
@@ -219,6 +233,7 @@ impl Shelf {
     }
 
     fn shelve(&mut self, rows: Vec<PassageRow>) {
+        self.loads += 1;
         self.passages = Passages::new(rows);
         self.terms = TermIndex::new(self.passages.each().map(|passage| self.passages.terms(passage)));
     }
@@ -248,7 +263,7 @@ impl Shelf {
                     debug_assert_eq!(number, stored);
                 }
             }
-            ChangeOp::PassageStored => {}
+            ChangeOp::PassageStored | ChangeOp::Erased => {}
             ChangeOp::PassageChanged => {
                 if let Some(row) = snapshot.passages(&[id])?.pop() {
                     self.passages.change(&row);
