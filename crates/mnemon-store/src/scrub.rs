@@ -47,7 +47,7 @@ struct Pending {
 
 impl Store {
     /// Makes the bytes of what was erased go from the file and its log, if anything waits for it. Writes the file anew:
-    /// about 0.5 s for each 100 MB, in which reads go on and writes wait. Waits for readers of older states at most
+    /// about 1 s for each 100 MB, in which reads go on and writes wait. Waits for readers of older states at most
     /// for the busy timeout.
     ///
     /// # Errors

@@ -22,7 +22,7 @@ impl ContextManager {
     /// # Ok::<(), mnemon::Error>(())
     /// ```
     ///
-    /// Takes about 0.5 s for each 100 MB of the file, however little is erased, so erase many at once. A session whose
+    /// Takes about 1 s for each 100 MB of the file, however little is erased, so erase many at once. A session whose
     /// turns are all erased is gone too. What can and what cannot be promised stands in docs/ERASURE.md.
     ///
     /// # Errors
