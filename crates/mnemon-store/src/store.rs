@@ -161,10 +161,6 @@ impl Store {
         Ok(value)
     }
 
-    pub(crate) fn options(&self) -> &StoreOptions {
-        &self.options
-    }
-
     pub(crate) fn lock_writer(&self) -> Result<MutexGuard<'_, Connection>, StoreError> {
         // The transaction of a thread that panicked was rolled back when it was dropped, so the connection is sound;
         // the flag is cleared for the next caller, and this one learns what happened.
