@@ -7,7 +7,7 @@ use rusqlite::config::DbConfig;
 use rusqlite::{Connection, ErrorCode, OpenFlags};
 
 use crate::backup::with_suffix;
-use crate::{Durability, StoreError, StoreOptions, filter};
+use crate::{Durability, StoreError, StoreOptions, filter, schema};
 
 /// A checkpoint that meets a long reader lets the log grow; it is cut back to this size afterwards.
 const JOURNAL_SIZE_LIMIT: i64 = 64 << 20;
@@ -32,12 +32,21 @@ pub(crate) fn open(path: &Path, options: &StoreOptions) -> Result<Connection, St
     };
     let conn = Connection::open_with_flags(path, flags).map_err(refused)?;
     conn.busy_timeout(ATTEMPT)?;
-    retry_busy(options.busy_timeout, || set_up(&conn, options).map_err(refused))?;
+    retry_busy(options.busy_timeout, || {
+        defend(&conn).map_err(refused)?;
+        // Before anything is changed: the file of another program, or of a newer version, is left as it is.
+        schema::identify(&conn, path).map_err(|error| match error {
+            StoreError::Corrupt(source) | StoreError::Sqlite(source) => refused(source),
+            other => other,
+        })?;
+        set_up(&conn, options).map_err(refused)
+    })?;
     Ok(conn)
 }
 
 pub(crate) fn open_in_memory() -> Result<Connection, StoreError> {
     let conn = Connection::open_in_memory()?;
+    defend(&conn)?;
     set_up(&conn, &StoreOptions::default())?;
     Ok(conn)
 }
@@ -55,8 +64,7 @@ pub(crate) fn ended_uncleanly(path: &Path) -> bool {
         let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         let conn = Connection::open_with_flags(path, flags)?;
         conn.busy_timeout(Duration::ZERO)?;
-        conn.set_db_config(DbConfig::SQLITE_DBCONFIG_DEFENSIVE, true)?;
-        conn.set_db_config(DbConfig::SQLITE_DBCONFIG_TRUSTED_SCHEMA, false)?;
+        defend(&conn)?;
         // It only looks: the log is left to those who use the file.
         conn.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;
         conn.pragma_update(None, "locking_mode", "EXCLUSIVE")?;
@@ -68,11 +76,15 @@ pub(crate) fn ended_uncleanly(path: &Path) -> bool {
 /// The schema of a file is data that somebody may have tampered with, so it gets no power: no functions with effects
 /// in it (`trusted_schema`), no writes to it behind SQLite's back (`defensive`), and no mapping of the file, because
 /// an error of the disk would then be a signal instead of an error.
-fn set_up(conn: &Connection, options: &StoreOptions) -> rusqlite::Result<()> {
+fn defend(conn: &Connection) -> rusqlite::Result<()> {
     conn.set_db_config(DbConfig::SQLITE_DBCONFIG_DEFENSIVE, true)?;
     conn.set_db_config(DbConfig::SQLITE_DBCONFIG_TRUSTED_SCHEMA, false)?;
     conn.set_db_config(DbConfig::SQLITE_DBCONFIG_DQS_DML, false)?;
     conn.set_db_config(DbConfig::SQLITE_DBCONFIG_DQS_DDL, false)?;
+    Ok(())
+}
+
+fn set_up(conn: &Connection, options: &StoreOptions) -> rusqlite::Result<()> {
     // A plan does not depend on the values of its parameters: a statement with another limit would be parsed again.
     conn.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
     conn.set_prepared_statement_cache_capacity(STATEMENT_CACHE);

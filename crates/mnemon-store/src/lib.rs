@@ -30,6 +30,8 @@ mod damage;
 mod erase;
 mod error;
 mod filter;
+#[cfg(test)]
+mod fixtures;
 mod grams;
 mod memories;
 mod migrate;

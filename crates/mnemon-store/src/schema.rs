@@ -11,7 +11,7 @@ use crate::connection::retry_busy;
 use crate::{StoreError, migrate};
 
 /// `Mnem` as the four bytes that SQLite keeps for the program that owns a file.
-const APPLICATION_ID: i64 = 0x4d6e_656d;
+pub(crate) const APPLICATION_ID: i64 = 0x4d6e_656d;
 
 /// The schema that this version writes.
 pub const SCHEMA_VERSION: i64 = 5;
@@ -21,7 +21,7 @@ pub const MIN_SQLITE_VERSION: &str = "3.51.3";
 const MIN_SQLITE_NUMBER: i32 = 3_051_003;
 
 /// The migrations, the first from an empty file.
-static MIGRATIONS: LazyLock<Vec<M<'static>>> = LazyLock::new(|| {
+pub(crate) static MIGRATIONS: LazyLock<Vec<M<'static>>> = LazyLock::new(|| {
     vec![
         M::up(include_str!("migrations/0001_first.sql")),
         M::up(include_str!("migrations/0002_passages.sql")),

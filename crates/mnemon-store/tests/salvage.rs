@@ -171,7 +171,7 @@ fn of_a_sound_file_everything_is_saved() -> Result {
     fill(&path, 200);
     let before = std::fs::read(&path).unwrap();
     let salvaged = salvage(&path, &to)?;
-    assert_eq!(std::fs::read(&path).unwrap(), before);
+    assert!(std::fs::read(&path).unwrap() == before);
     assert_eq!((salvaged.lost.len(), salvaged.unproven, salvaged.renamed_scopes.len()), (0, 0, 0));
     for table in &salvaged.tables {
         assert!(table.is_whole && table.refused == 0, "{table:?}");
