@@ -1,6 +1,11 @@
 //! A disk that is full: a real one, of 12 MiB, that only a child of this test sees.
 #![cfg(target_os = "linux")]
-#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::print_stderr,
+    reason = "a test fails by panicking, and says what it left out"
+)]
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
