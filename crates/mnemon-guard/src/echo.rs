@@ -1,0 +1,290 @@
+//! Telling what was only repeated from what is new.
+//!
+//! What a context shows, an assistant says again: quoted, cut, joined with other text. Were it stored each time, every
+//! recall would make itself stronger. Shingles of words (Broder, "On the resemblance and containment of documents", 1997)
+//! tell how much of a text stood in the context word for word.
+
+use std::collections::{HashMap, VecDeque};
+use std::ops::Range;
+
+use mnemon_core::is_unsegmented;
+use twox_hash::XxHash3_64;
+use unicode_normalization::UnicodeNormalization;
+use unicode_normalization::char::is_combining_mark;
+
+/// So many words in a row make a shingle. Four are often the same by chance (`i would like to`), six miss repetitions
+/// with a word changed here and there.
+const WORDS: usize = 5;
+/// A text with fewer words than a shingle is told anywhere if it has at least so many words and so many bytes. A shorter
+/// one (`yes`, `thank you`) is part of too much: it must be a whole line.
+const FEWEST_WORDS: usize = 3;
+const FEWEST_BYTES: usize = 12;
+
+/// What a text says, as hashes: case, punctuation, spacing and the forms of characters (NFKC) do not matter.
+///
+/// Holds 8 bytes for each word, and no text. Equal texts have equal fingerprints on every machine.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Fingerprint {
+    shingles: Vec<u64>,
+    /// All of them in one, by which the same text is known again.
+    whole: u64,
+}
+
+impl Fingerprint {
+    /// The fingerprint of a text. Linear in its length.
+    #[must_use]
+    pub fn of(text: &str) -> Self {
+        let (words, _) = words(text);
+        let hashes: Vec<u64> = words.iter().map(|word| word.hash).collect();
+        let mut shingles: Vec<u64> = if hashes.len() >= WORDS {
+            hashes.windows(WORDS).map(|window| shingle(window, Place::Anywhere)).collect()
+        } else if hashes.is_empty() {
+            Vec::new()
+        } else {
+            let bytes: usize = words.iter().map(|word| word.bytes).sum();
+            let enough = hashes.len() >= FEWEST_WORDS && bytes >= FEWEST_BYTES;
+            vec![shingle(&hashes, if enough { Place::Anywhere } else { Place::Line })]
+        };
+        shingles.sort_unstable();
+        shingles.dedup();
+        Self { whole: mix(&hashes, 0), shingles }
+    }
+
+    /// The number of different shingles; 0 for a text without words.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.shingles.len()
+    }
+
+    /// Whether the text has no words.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.shingles.is_empty()
+    }
+}
+
+/// Remembers what contexts showed, and tells how much of a new text repeats it.
+///
+/// ```
+/// use mnemon_guard::{EchoFilter, Fingerprint};
+///
+/// let mut shown = EchoFilter::default();
+/// shown.show(Fingerprint::of("Ann planted three cherry trees behind the barn in 2019."));
+///
+/// let said = "As you told me: ann planted THREE cherry trees, behind the barn in 2019";
+/// assert!(shown.share(said) > 0.7);
+/// let answer = format!("{said}\nThey should bear their first real harvest this summer.");
+/// let echo = shown.echo(&answer);
+/// assert!(echo.share < EchoFilter::THRESHOLD, "half of it is new");
+/// assert!(echo.lines[0].share > 0.7 && echo.lines[1].share == 0.0);
+/// ```
+#[derive(Debug, Clone)]
+pub struct EchoFilter {
+    capacity: usize,
+    /// The oldest first.
+    shown: VecDeque<Fingerprint>,
+    /// In how many of `shown` each shingle is.
+    shingles: HashMap<u64, u32>,
+    /// The shingles of all of `shown`, counted in each.
+    size: usize,
+}
+
+/// How much of a text is repeated.
+#[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
+pub struct Echo {
+    /// The share of its words that are, from 0 to 1; 0 for a text without words.
+    pub share: f32,
+    /// The same for each of its lines that has words, in their order.
+    pub lines: Vec<LineEcho>,
+}
+
+/// How much of a line is repeated.
+#[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
+pub struct LineEcho {
+    /// Where the line stands in the text, in bytes, without its line break.
+    pub range: Range<usize>,
+    /// The share of its words that are repeated, from 0 to 1.
+    pub share: f32,
+}
+
+impl Default for EchoFilter {
+    /// A filter that holds [`EchoFilter::CAPACITY`] shingles.
+    fn default() -> Self {
+        Self::new(Self::CAPACITY)
+    }
+}
+
+impl EchoFilter {
+    /// From this share on a text is best not stored: no more than one word in five is new, which is what introduces a
+    /// quotation ("As you told me on Monday: …") or rounds it off.
+    pub const THRESHOLD: f32 = 0.8;
+    /// The shingles of some 300 contexts of 200 words, in about 2 MB.
+    pub const CAPACITY: usize = 1 << 16;
+
+    /// A filter that holds at most so many shingles, about one a word of what was shown. With 0 it holds nothing.
+    #[must_use]
+    pub fn new(capacity: usize) -> Self {
+        Self { capacity, shown: VecDeque::new(), shingles: HashMap::new(), size: 0 }
+    }
+
+    /// Remembers that a text was shown. The same text shown again counts as new. The oldest leave when there is no room;
+    /// of a text that has none for itself alone a part is kept.
+    pub fn show(&mut self, mut fingerprint: Fingerprint) {
+        fingerprint.shingles.truncate(self.capacity);
+        if fingerprint.is_empty() {
+            return;
+        }
+        if let Some(known) = self.shown.iter().position(|shown| shown.whole == fingerprint.whole) {
+            self.forget(known);
+        }
+        while self.size + fingerprint.len() > self.capacity {
+            self.forget(0);
+        }
+        for &shingle in &fingerprint.shingles {
+            *self.shingles.entry(shingle).or_insert(0) += 1;
+        }
+        self.size += fingerprint.len();
+        self.shown.push_back(fingerprint);
+    }
+
+    /// Forgets everything that was shown.
+    pub fn clear(&mut self) {
+        *self = Self::new(self.capacity);
+    }
+
+    /// The number of texts that are remembered.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.shown.len()
+    }
+
+    /// Whether nothing is remembered.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.shown.is_empty()
+    }
+
+    /// The share of the words of a text that were shown word for word, from 0 to 1. Linear in its length.
+    #[must_use]
+    pub fn share(&self, text: &str) -> f32 {
+        self.echo(text).share
+    }
+
+    /// The same, line by line.
+    #[must_use]
+    pub fn echo(&self, text: &str) -> Echo {
+        let (words, lines) = words(text);
+        let hashes: Vec<u64> = words.iter().map(|word| word.hash).collect();
+        let mut repeated = vec![false; words.len()];
+        let mut mark = |range: Range<usize>| repeated.get_mut(range).unwrap_or_default().fill(true);
+        if !self.is_empty() {
+            for size in FEWEST_WORDS..=WORDS {
+                for (start, window) in hashes.windows(size).enumerate() {
+                    if self.shingles.contains_key(&shingle(window, Place::Anywhere)) {
+                        mark(start..start + size);
+                    }
+                }
+            }
+            for line in &lines {
+                let whole = hashes.get(line.words.clone()).unwrap_or_default();
+                if whole.len() < WORDS && self.shingles.contains_key(&shingle(whole, Place::Line)) {
+                    mark(line.words.clone());
+                }
+            }
+        }
+        let share = |range: Range<usize>| {
+            let part = repeated.get(range).unwrap_or_default();
+            part.iter().filter(|&&repeated| repeated).count() as f32 / part.len().max(1) as f32
+        };
+        let lines = lines.into_iter().map(|line| LineEcho { share: share(line.words), range: line.range });
+        Echo { share: share(0..words.len()), lines: lines.collect() }
+    }
+
+    fn forget(&mut self, index: usize) {
+        let Some(fingerprint) = self.shown.remove(index) else { return };
+        self.size -= fingerprint.len();
+        for shingle in fingerprint.shingles {
+            if let Some(count) = self.shingles.get_mut(&shingle) {
+                *count -= 1;
+                if *count == 0 {
+                    self.shingles.remove(&shingle);
+                }
+            }
+        }
+    }
+}
+
+/// Where a run of words counts.
+#[derive(Debug, Clone, Copy)]
+enum Place {
+    Anywhere,
+    /// As a whole line.
+    Line,
+}
+
+fn shingle(words: &[u64], place: Place) -> u64 {
+    mix(words, 1 + place as u64)
+}
+
+/// A hash of hashes in their order.
+fn mix(hashes: &[u64], seed: u64) -> u64 {
+    let mixed = hashes
+        .iter()
+        .fold(seed, |mixed, hash| (mixed.rotate_left(23) ^ hash).wrapping_mul(0x9E37_79B9_7F4A_7C15).rotate_left(31));
+    // The count, so that words which hash to nothing count too.
+    (mixed ^ hashes.len() as u64).wrapping_mul(0xD6E8_FEB8_6659_FD93)
+}
+
+/// A word, normalised. In scripts without spaces each character is one.
+struct Word {
+    hash: u64,
+    bytes: usize,
+}
+
+struct Line {
+    range: Range<usize>,
+    words: Range<usize>,
+}
+
+/// The words of a text, and its lines that have any.
+fn words(text: &str) -> (Vec<Word>, Vec<Line>) {
+    let mut words = Vec::new();
+    let mut lines = Vec::new();
+    let mut word = String::new();
+    let mut start = 0;
+    for line in text.split_inclusive(is_break) {
+        let first = words.len();
+        let trimmed = line.trim_end_matches(is_break);
+        for c in trimmed.nfkc().flat_map(char::to_lowercase) {
+            if is_unsegmented(c) && c.is_alphanumeric() {
+                finish(&mut word, &mut words);
+                word.push(c);
+                finish(&mut word, &mut words);
+            } else if c.is_alphanumeric() || is_combining_mark(c) && !word.is_empty() {
+                word.push(c);
+            } else if !matches!(c, '\'' | '’') {
+                // What an apostrophe joins is one word, with it or without.
+                finish(&mut word, &mut words);
+            }
+        }
+        finish(&mut word, &mut words);
+        if words.len() > first {
+            lines.push(Line { range: start..start + trimmed.len(), words: first..words.len() });
+        }
+        start += line.len();
+    }
+    (words, lines)
+}
+
+fn finish(word: &mut String, words: &mut Vec<Word>) {
+    if !word.is_empty() {
+        words.push(Word { hash: XxHash3_64::oneshot(word.as_bytes()), bytes: word.len() });
+        word.clear();
+    }
+}
+
+fn is_break(c: char) -> bool {
+    matches!(c, '\n' | '\r' | '\u{b}' | '\u{c}' | '\u{85}' | '\u{2028}' | '\u{2029}')
+}
