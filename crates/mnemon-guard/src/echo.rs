@@ -288,3 +288,176 @@ fn finish(word: &mut String, words: &mut Vec<Word>) {
 fn is_break(c: char) -> bool {
     matches!(c, '\n' | '\r' | '\u{b}' | '\u{c}' | '\u{85}' | '\u{2028}' | '\u{2029}')
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn shown(texts: &[&str]) -> EchoFilter {
+        let mut filter = EchoFilter::default();
+        texts.iter().for_each(|text| filter.show(Fingerprint::of(text)));
+        filter
+    }
+
+    #[track_caller]
+    fn check(shown_texts: &[&str], text: &str, expected: f32) {
+        let share = shown(shown_texts).share(text);
+        assert!((share - expected).abs() < 1e-6, "{text:?}: {share}, expected {expected}");
+    }
+
+    #[test]
+    fn case_punctuation_spacing_and_forms_do_not_matter() {
+        let text = "Ann's café opens at nine, on Sundays at ten.";
+        check(&[text], "ANN’S CAFE\u{301} — opens at nine… on\nSundays at ｔｅｎ", 1.0);
+        check(&[text], "She opens the shop at eight on weekdays only", 0.0);
+    }
+
+    #[test]
+    fn a_part_is_counted_by_words() {
+        // Six of ten words, in a row of at least five.
+        check(&["we met in the old harbour of Bergen"], "So we met in the old harbour that day too", 0.6);
+        // Four in a row are not enough.
+        check(&["we met in the old harbour of Bergen"], "we met in the small house by the lake", 0.0);
+    }
+
+    #[test]
+    fn short_texts_are_told_as_what_they_are() {
+        check(&["likes green tea"], "Ann likes green tea very much", 0.5);
+        check(&["yes"], "yes that is what I said", 0.0);
+        check(&["thank you"], "thank you\nfor everything that you did", 2.0 / 7.0);
+        check(&[""], "anything", 0.0);
+        check(&["anything"], "…", 0.0);
+    }
+
+    #[test]
+    fn scripts_without_spaces_are_told_by_their_characters() {
+        check(&["我昨天在图书馆看到了她"], "我昨天在图书馆看到了她。", 1.0);
+        check(&["私は図書館で彼女に会った"], "明日は雨が降るでしょう", 0.0);
+    }
+
+    #[test]
+    fn lines_are_told_apart() {
+        let echo = shown(&["the cat sleeps under the warm stove"])
+            .echo("First something new.\r\n\r\n> The cat sleeps under the warm stove.\u{2028}And more");
+        let lines: Vec<(Range<usize>, f32)> = echo.lines.into_iter().map(|line| (line.range, line.share)).collect();
+        assert_eq!(lines, [(0..20, 0.0), (24..62, 1.0), (65..73, 0.0)]);
+    }
+
+    #[test]
+    fn the_oldest_leave_and_what_is_shown_again_is_new() {
+        let texts = ["one two three four five six", "a b c d e f", "k l m n o p"];
+        // Two shingles each.
+        let mut filter = EchoFilter::new(4);
+        filter.show(Fingerprint::of(texts[0]));
+        filter.show(Fingerprint::of(texts[1]));
+        filter.show(Fingerprint::of(texts[0]));
+        filter.show(Fingerprint::of(texts[2]));
+        assert_eq!([0, 1, 2].map(|text| filter.share(texts[text])), [1.0, 0.0, 1.0]);
+        assert_eq!(filter.len(), 2);
+        filter.show(Fingerprint::of("a text of ten words that is too long here now"));
+        assert_eq!((filter.len(), filter.size), (1, 4));
+        filter.clear();
+        assert!(filter.is_empty() && filter.shingles.is_empty() && filter.share(texts[0]) == 0.0);
+        let mut none = EchoFilter::new(0);
+        none.show(Fingerprint::of(texts[0]));
+        assert!(none.is_empty());
+    }
+
+    /// The same by comparing every run of words with every run of words. Texts are of small letters and spaces.
+    struct Naive {
+        shown: Vec<Vec<String>>,
+        capacity: usize,
+    }
+
+    impl Naive {
+        fn words(text: &str) -> Vec<String> {
+            text.split_whitespace().map(str::to_owned).collect()
+        }
+
+        fn runs(words: &[String]) -> Vec<Vec<String>> {
+            let mut runs: Vec<Vec<String>> = words.windows(5.min(words.len()).max(1)).map(<[String]>::to_vec).collect();
+            runs.sort();
+            runs.dedup();
+            runs
+        }
+
+        fn show(&mut self, text: &str) {
+            let words = Self::words(text);
+            if words.is_empty() {
+                return;
+            }
+            self.shown.retain(|shown| *shown != words);
+            self.shown.push(words);
+            while self.shown.iter().map(|shown| Self::runs(shown).len()).sum::<usize>() > self.capacity {
+                self.shown.remove(0);
+            }
+        }
+
+        fn share(&self, text: &str) -> f32 {
+            let words = Self::words(text);
+            let mut repeated = vec![false; words.len()];
+            for run in self.shown.iter().flat_map(|shown| Self::runs(shown)) {
+                let bytes: usize = run.iter().map(String::len).sum();
+                if run.len() >= 3 && (run.len() == 5 || bytes >= 12) {
+                    for start in 0..words.len() {
+                        if words[start..].starts_with(&run) {
+                            repeated[start..start + run.len()].fill(true);
+                        }
+                    }
+                } else {
+                    let mut start = 0;
+                    for line in text.split('\n') {
+                        let line = Self::words(line);
+                        if line == run {
+                            repeated[start..start + line.len()].fill(true);
+                        }
+                        start += line.len();
+                    }
+                }
+            }
+            repeated.iter().filter(|&&repeated| repeated).count() as f32 / repeated.len().max(1) as f32
+        }
+    }
+
+    fn text(words: std::ops::Range<usize>) -> impl Strategy<Value = String> {
+        let word = prop::sample::select(vec!["a", "b", "garden", "letters"]);
+        let gap = prop::sample::select(vec![" ", " ", " ", "\n"]);
+        prop::collection::vec((word, gap), words)
+            .prop_map(|words| words.into_iter().map(|(word, gap)| word.to_owned() + gap).collect())
+    }
+
+    proptest! {
+        #[test]
+        fn shares_are_those_of_a_naive_comparison(
+            shown in prop::collection::vec(text(0..12), 0..12), asked in text(0..40), capacity in 12_usize..40,
+        ) {
+            let mut filter = EchoFilter::new(capacity);
+            let mut naive = Naive { shown: Vec::new(), capacity };
+            for shown in &shown {
+                filter.show(Fingerprint::of(shown));
+                naive.show(shown);
+                prop_assert_eq!(filter.share(&asked), naive.share(&asked));
+                prop_assert_eq!(filter.len(), naive.shown.len());
+                prop_assert!(filter.size <= capacity);
+            }
+        }
+
+        #[test]
+        fn any_text_is_an_echo_of_itself(text in any::<String>()) {
+            let mut filter = EchoFilter::default();
+            filter.show(Fingerprint::of(&text));
+            let echo = filter.echo(&text);
+            // A short text of several lines is known as a whole only where it is long enough to be told anywhere.
+            let words = words(&text).0.len();
+            prop_assert!(echo.share <= 1.0);
+            if words >= WORDS || words > 0 && echo.lines.len() == 1 {
+                prop_assert_eq!(echo.share, 1.0);
+            }
+            for line in echo.lines {
+                prop_assert!(text.get(line.range).is_some());
+            }
+        }
+    }
+}

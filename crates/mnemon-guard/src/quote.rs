@@ -182,8 +182,9 @@ fn works(c: char, last: char, next: Option<char>) -> bool {
     let next =
         next.is_some_and(|next| !next.is_ascii() && !is_unseen(next) && !next.is_whitespace() && !next.is_control());
     match c {
-        // Between letters of Persian or Hindi, and between emoji, the first of which may have its form chosen.
-        '\u{200c}' | '\u{200d}' => (base || last == '\u{fe0f}') && next,
+        // Between letters of Persian or Hindi; the joiner also between emoji, the first of which may have its form chosen.
+        '\u{200c}' => base && next,
+        '\u{200d}' => (base || last == '\u{fe0f}') && next,
         '\u{fe0e}' | '\u{fe0f}' => base || matches!(last, '0'..='9' | '#' | '*'),
         '\u{180b}'..='\u{180d}' | '\u{180f}' => matches!(last, '\u{1820}'..='\u{18aa}'),
         '\u{e0100}'..='\u{e01ef}' => matches!(last, '\u{3400}'..='\u{9fff}' | '\u{20000}'..='\u{3ffff}'),

@@ -9,8 +9,9 @@ use super::bytes::{at, before, goes_on, is_blank, run, run_back};
 use super::key::{Key, Named, key_before, password_spoken_of};
 use super::shape;
 
-/// The longest value that is read.
-const LONGEST: usize = 1 << 13;
+/// So much of a value is looked at to tell what it is; the rest only extends it. Names and values may overlap
+/// (`password:password:…`), so what is looked at for one name must be bounded.
+const SAMPLE: usize = 160;
 
 /// How a value stands there.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -56,10 +57,10 @@ pub(super) fn value_at(text: &str, start: usize, end: usize, separator: Separato
         return tagged(text, end, key);
     }
     let (value_start, next_line) = value_start(bytes, end, separator);
-    let (range, form) = match quoted(text, value_start) {
+    let (range, form) = match quoted(text, value_start, SAMPLE) {
         Some(range) => (range, Form::Quoted),
         None => {
-            let range = bare(text, value_start)?;
+            let range = bare(text, value_start, SAMPLE)?;
             let form = match separator {
                 Separator::Is => Form::Spoken,
                 _ if next_line => Form::Spoken,
@@ -69,13 +70,23 @@ pub(super) fn value_at(text: &str, start: usize, end: usize, separator: Separato
             (range, form)
         }
     };
+    let is_quoted = form == Form::Quoted;
     // On the next line it must stand alone.
     if next_line && !matches!(at(bytes, range.end), 0 | b'\r' | b'\n') && form == Form::Spoken {
         return None;
     }
     let value = text.get(range.clone())?;
     let form = if separator == Separator::Is { Form::Spoken } else { form };
-    is_credential(value, key, form, at(bytes, range.end)).then_some((range, key.named))
+    if !is_credential(value, key, form, at(bytes, range.end)) {
+        return None;
+    }
+    // The sample may have cut a value, a bare one by as much as is trimmed from its end.
+    let whole = match range.len() + 16 < SAMPLE {
+        true => range,
+        false if is_quoted => quoted(text, value_start, text.len()).unwrap_or(range),
+        false => bare(text, value_start, text.len()).unwrap_or(range),
+    };
+    Some((whole, key.named))
 }
 
 /// Whether the whole value of a field of this name is a credential.
@@ -107,15 +118,19 @@ fn value_start(bytes: &[u8], end: usize, separator: Separator) -> (usize, bool) 
     // `b"…"`, and calls that only wrap: `String::from("…")`.
     let call = run(bytes, start, 40, |byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b':' | b'.'));
     let call = call + usize::from(call > start && at(bytes, call) == b'(');
-    let wraps = at(bytes, call.saturating_sub(1)) == b'(' || call - start <= 2;
+    let name = bytes.get(start..call).unwrap_or_default().strip_suffix(b"(");
+    let wraps = name.map_or(call - start <= 2, |name| WRAPPERS.iter().any(|wrapper| name.ends_with(wrapper)));
     if wraps && call > start && matches!(at(bytes, call), b'"' | b'\'') {
         start = call;
     }
     (start, next_line)
 }
 
+/// Calls that give back what they are given.
+const WRAPPERS: [&[u8]; 6] = [b"from", b"new", b"Some", b"Secret", b"SecretStr", b"str"];
+
 /// What stands between quotes that open at `start`, on one line.
-fn quoted(text: &str, start: usize) -> Option<Range<usize>> {
+fn quoted(text: &str, start: usize, limit: usize) -> Option<Range<usize>> {
     const QUOTES: [(&str, &[&str]); 10] = [
         ("\\\"", &["\\\""]),
         ("\\'", &["\\'"]),
@@ -132,7 +147,7 @@ fn quoted(text: &str, start: usize) -> Option<Range<usize>> {
     let (open, close) = QUOTES.iter().find(|(open, _)| goes_on(bytes, start, open.as_bytes()))?;
     let from = start + open.len();
     let mut position = from;
-    let limit = (from + LONGEST).min(bytes.len());
+    let limit = from.saturating_add(limit).min(bytes.len());
     while position < limit {
         let byte = at(bytes, position);
         if close.iter().any(|close| goes_on(bytes, position, close.as_bytes())) {
@@ -144,13 +159,18 @@ fn quoted(text: &str, start: usize) -> Option<Range<usize>> {
             _ => position += 1,
         }
     }
-    None
+    // A quotation that is longer than what is looked at; one that the text cuts off is none.
+    let mut end = limit;
+    while !text.is_char_boundary(end) {
+        end -= 1;
+    }
+    (limit < bytes.len()).then_some(from..end)
 }
 
 /// What stands there up to the next blank, or to what separates it from the next assignment.
-fn bare(text: &str, start: usize) -> Option<Range<usize>> {
+fn bare(text: &str, start: usize, limit: usize) -> Option<Range<usize>> {
     let bytes = text.as_bytes();
-    let mut limit = (start + LONGEST).min(text.len());
+    let mut limit = start.saturating_add(limit).min(text.len());
     while !text.is_char_boundary(limit) {
         limit -= 1;
     }

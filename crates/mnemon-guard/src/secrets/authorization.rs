@@ -23,7 +23,7 @@ const ONE: [&str; 13] = [
 ];
 /// Schemes whose credentials are a list of parameters.
 const LIST: [&str; 6] = ["digest", "aws4-hmac-sha256", "oauth", "hawk", "signature", "hmac-sha256"];
-const LONGEST: usize = 1 << 14;
+const LONGEST: usize = 1 << 12;
 
 /// The credentials of the header whose value begins at `start` or, after blanks and a quote, shortly behind it.
 pub(super) fn header_value(text: &str, start: usize) -> Option<Range<usize>> {
@@ -33,11 +33,16 @@ pub(super) fn header_value(text: &str, start: usize) -> Option<Range<usize>> {
     let scheme = text.get(start..first)?.to_ascii_lowercase();
     let credentials = run(bytes, first, 8, is_blank);
     if LIST.contains(&scheme.as_str()) && credentials > first {
+        // Prose has no parameters near the scheme.
+        let first = run(bytes, credentials, 64, |byte| byte != b'=' && byte != b'\n' && byte != b'\r');
+        if at(bytes, first) != b'=' {
+            return None;
+        }
         let end = run(bytes, credentials, LONGEST, |byte| byte != b'\n' && byte != b'\r');
         let value = text.get(credentials..end)?;
         let end = credentials + value.find("\\n").unwrap_or(value.len());
         let value = text.get(credentials..end)?.trim_end_matches([' ', '\'', '"', ',', '\\', '`', ')', ';']);
-        return value.contains('=').then_some(credentials..credentials + value.len());
+        return Some(credentials..credentials + value.len());
     }
     if ONE.contains(&scheme.as_str()) && credentials > first {
         return token(text, credentials, 6);

@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use super::bytes::{at, before, run};
 
-/// The payment card number whose first digit is at `start`.
+/// The payment card number whose first digit is at `start`, where a word or a part of one begins.
 ///
 /// Digits may stand in one piece or in groups of four (fifteen and fourteen digits: 4, 6 and the rest), one space or hyphen
 /// between them. One in ten numbers of a right length and beginning passes by chance.
@@ -78,9 +78,7 @@ fn gap(bytes: &[u8], position: usize) -> usize {
 }
 
 fn part_of_more_before(bytes: &[u8], start: usize) -> bool {
-    let last = before(bytes, start);
-    let joined = matches!(last, b'-' | b'.') && before(bytes, start.saturating_sub(1)).is_ascii_digit();
-    last.is_ascii_alphanumeric() || joined
+    matches!(before(bytes, start), b'-' | b'.') && before(bytes, start.saturating_sub(1)).is_ascii_digit()
 }
 
 fn is_brand(digits: &[u8]) -> bool {
@@ -118,12 +116,9 @@ fn luhn(digits: &[u8]) -> bool {
     sum.is_multiple_of(10)
 }
 
-/// The bank account number that begins with the letters of its country at `start`.
+/// The bank account number that begins with the letters of its country at `start`, where a word or a part of one begins.
 pub(super) fn iban_at(text: &str, start: usize) -> Option<Range<usize>> {
     let bytes = text.as_bytes();
-    if before(bytes, start).is_ascii_alphanumeric() {
-        return None;
-    }
     let country = [at(bytes, start), at(bytes, start + 1)];
     let upper = country[0].is_ascii_uppercase();
     let country = country.map(|byte| byte.to_ascii_uppercase());

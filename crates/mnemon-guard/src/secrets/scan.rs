@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use super::assignment::Separator;
-use super::bytes::{at, before, goes_on, is_blank, run};
+use super::bytes::{at, before, goes_on, is_blank, run, run_back};
 use super::config::SecretKind;
 use super::{Finding, assignment, authorization, jwt, key, numbers, private_key, provider, url};
 
@@ -86,10 +86,11 @@ impl Scan<'_> {
     fn word(&mut self, start: usize, end: usize) -> usize {
         let length = end - start;
         let first = at(self.bytes, start);
-        if length <= 6 {
-            self.short_word(start, end);
+        let escaped = self.escaped(start);
+        if end <= escaped + 6 {
+            self.short_word(escaped.min(end), end);
         }
-        if first == b'-' && length >= 5 {
+        if (first == b'-' || escaped > start) && length >= 5 {
             if self.kinds.has(SecretKind::PrivateKey)
                 && let Some(begin) = self.text.get(start..end).and_then(|dashes| dashes.find("-----"))
                 && let Some(range) = private_key::block_at(self.text, start + begin)
@@ -104,9 +105,9 @@ impl Scan<'_> {
         }
         let next = at(self.bytes, end);
         if length >= 12 || matches!(next, b'.' | b'/' | b':' | b'~') {
-            end.max(self.keys(start, end))
+            self.keys(start, end, escaped)
         } else {
-            self.numbers(start, end)
+            self.numbers(start, end, escaped)
         }
     }
 
@@ -126,10 +127,9 @@ impl Scan<'_> {
     }
 
     /// Keys of providers in a long word, and numbers. Returns where the last of them ends.
-    fn keys(&mut self, start: usize, end: usize) -> usize {
-        let escaped = self.escaped(start);
+    fn keys(&mut self, start: usize, end: usize, escaped: usize) -> usize {
         let mut jwt_tried = !self.kinds.has(SecretKind::Jwt);
-        let mut last = self.numbers(start, end);
+        let mut last = self.numbers(start, end, escaped);
         let mut position = start;
         while position < end {
             let begins =
@@ -157,14 +157,13 @@ impl Scan<'_> {
     }
 
     /// Numbers with check digits that begin in a word. Returns where the last of them ends, and at least `end`.
-    fn numbers(&mut self, start: usize, end: usize) -> usize {
+    fn numbers(&mut self, start: usize, end: usize, escaped: usize) -> usize {
         let mut last = end;
-        let mut position = start;
-        let escaped = self.escaped(start);
+        let first = escaped.clamp(start, end);
+        let mut position = first;
         while position < end {
             let byte = at(self.bytes, position);
-            let begins =
-                position == start || position == escaped || matches!(before(self.bytes, position), b'_' | b'-');
+            let begins = position == first || matches!(before(self.bytes, position), b'_' | b'-');
             let mut found = None;
             if begins && byte.is_ascii_digit() && self.kinds.has(SecretKind::PaymentCard) {
                 found =
@@ -202,12 +201,17 @@ impl Scan<'_> {
                 _ => start + 1,
             },
             b'%' => start + 2,
-            b'[' | b';' if first.is_ascii_digit() => run(self.bytes, start, 4, |byte| byte.is_ascii_digit()) + 1,
+            b'[' | b';' if first.is_ascii_digit() => {
+                let parameters = run_back(self.bytes, start, 16, |byte| byte.is_ascii_digit() || byte == b';');
+                let colour =
+                    before(self.bytes, parameters) == b'[' && before(self.bytes, parameters.saturating_sub(1)) == 0x1b;
+                if colour { run(self.bytes, start, 4, |byte| byte.is_ascii_digit()) + 1 } else { start }
+            }
             _ => start,
         }
     }
 
-    /// Looks at what stands around a separator. Returns where to go on.
+    /// Looks at what stands around a separator. Returns where to go on: behind a long value, what is in it is not looked at.
     fn separator(&mut self, position: usize, byte: u8) -> usize {
         let (last, next) = (before(self.bytes, position), at(self.bytes, position + 1));
         match byte {
@@ -219,12 +223,18 @@ impl Scan<'_> {
                 }
             }
             b':' if last != b':' && next != b':' => {
-                self.assigned(position, position + 1 + usize::from(next == b'='), Separator::Colon);
+                return self
+                    .assigned(position, position + 1 + usize::from(next == b'='), Separator::Colon)
+                    .max(position + 1);
             }
             b'=' if !b"=!<>~+-*/%&|^:".contains(&last) && next != b'=' && next != b'~' => {
-                self.assigned(position, position + 1 + usize::from(next == b'>'), Separator::Equals);
+                return self
+                    .assigned(position, position + 1 + usize::from(next == b'>'), Separator::Equals)
+                    .max(position + 1);
             }
-            b'>' if last != b'=' && last != b'-' => self.assigned(position, position + 1, Separator::Tag),
+            b'>' if last != b'=' && last != b'-' => {
+                return self.assigned(position, position + 1, Separator::Tag).max(position + 1);
+            }
             b'~' if self.kinds.has(SecretKind::ApiKey) => {
                 if let Some(range) = provider::azure_at(self.bytes, position) {
                     self.push(SecretKind::ApiKey, "azure secret", range);
@@ -239,16 +249,22 @@ impl Scan<'_> {
         position + 1
     }
 
-    fn assigned(&mut self, start: usize, end: usize, separator: Separator) {
+    /// Returns where a long value ends, else `start`.
+    fn assigned(&mut self, start: usize, end: usize, separator: Separator) -> usize {
+        let mut behind = start;
         if !self.kinds.has(SecretKind::Assignment) && !self.kinds.has(SecretKind::Authorization) {
-            return;
+            return behind;
         }
         if let Some((range, named)) = assignment::value_at(self.text, start, end, separator) {
             let kind = match named {
                 key::Named::Authorization => SecretKind::Authorization,
                 _ => SecretKind::Assignment,
             };
+            if range.len() > 512 && self.kinds.has(kind) {
+                behind = range.end;
+            }
             self.push(kind, named.label(), range);
         }
+        behind
     }
 }

@@ -42,7 +42,13 @@ pub(super) fn is_words(text: &str) -> bool {
         jumps += usize::from(jump);
         last = class;
     }
-    is_uniform(text) || if digits < 2 { jumps * 7 < letters || jumps < 2 } else { jumps * 6 <= letters + digits }
+    is_uniform(text)
+        || match digits {
+            0 | 1 => jumps * 7 < letters || jumps < 2,
+            // Numbers, long or many.
+            _ if digits >= 8 && digits >= letters => false,
+            _ => jumps * 6 <= letters + digits,
+        }
 }
 
 /// Whether a text has so few different characters that it stands for another: `xxxxxxxx`, `1234512345`.
@@ -97,7 +103,7 @@ pub(super) fn is_placeholder(value: &str) -> bool {
     }
     let same = bytes.iter().all(|byte| *byte == first);
     let masked = bytes.iter().filter(|byte| b"*.xX#?-_".contains(byte)).count() * 4 >= bytes.len() * 3;
-    same || masked || words(value).iter().any(|word| STANDS_FOR.contains(&word.as_str()))
+    same || masked || is_words(value) && words(value).iter().any(|word| STANDS_FOR.contains(&word.as_str()))
 }
 
 /// Whether a single word says something about a password, or is the name of one, rather than being one.
@@ -107,9 +113,8 @@ pub(super) fn is_remark(value: &str) -> bool {
         || words(value).iter().any(|word| NAMES.contains(&word.as_str()) || STANDS_FOR.contains(&word.as_str()))
 }
 
-const STANDS_FOR: [&str; 20] = [
+const STANDS_FOR: [&str; 19] = [
     "your",
-    "my",
     "example",
     "examples",
     "placeholder",

@@ -1,47 +1,47 @@
 //! Values that look like credentials and are none: made at run time from a seed, never written out.
 
 /// SplitMix64 (Steele, Lea, Flood 2014).
-pub struct Dice(pub u64);
+pub(crate) struct Dice(pub(crate) u64);
 
 impl Dice {
-    pub fn next(&mut self) -> u64 {
+    pub(crate) fn next(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
         let mixed = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
         let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
         mixed ^ (mixed >> 31)
     }
 
-    pub fn below(&mut self, bound: usize) -> usize {
+    pub(crate) fn below(&mut self, bound: usize) -> usize {
         (self.next() % bound as u64) as usize
     }
 
-    pub fn of(&mut self, alphabet: &str, count: usize) -> String {
+    pub(crate) fn of(&mut self, alphabet: &str, count: usize) -> String {
         let alphabet: Vec<char> = alphabet.chars().collect();
         (0..count).map(|_| alphabet[self.below(alphabet.len())]).collect()
     }
 
-    pub fn pick<'a>(&mut self, from: &[&'a str]) -> &'a str {
+    pub(crate) fn pick<'a>(&mut self, from: &[&'a str]) -> &'a str {
         from[self.below(from.len())]
     }
 }
 
-pub const DIGITS: &str = "0123456789";
-pub const HEX: &str = "0123456789abcdef";
-pub const UPPER: &str = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567";
-pub const ALNUM: &str = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789";
-pub const URL: &str = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_0123456789-";
-pub const BASE64: &str = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+pub(crate) const DIGITS: &str = "0123456789";
+pub(crate) const HEX: &str = "0123456789abcdef";
+pub(crate) const UPPER: &str = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567";
+pub(crate) const ALNUM: &str = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789";
+pub(crate) const URL: &str = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_0123456789-";
+pub(crate) const BASE64: &str = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
 const SIGNS: &str = "!#%+=?~^";
 
 /// A value, and what kind it is.
 #[derive(Debug, Clone)]
-pub struct Made {
-    pub value: String,
+pub(crate) struct Made {
+    pub(crate) value: String,
     /// What must be gone from the output: the value, or the part of it that is secret.
-    pub secret: String,
-    pub kind: &'static str,
+    pub(crate) secret: String,
+    pub(crate) kind: &'static str,
     /// Whether the value is told by its form alone.
-    pub bare: bool,
+    pub(crate) bare: bool,
 }
 
 fn bare(kind: &'static str, value: String) -> Made {
@@ -53,14 +53,14 @@ fn named(kind: &'static str, value: String) -> Made {
 }
 
 /// 200 values of every kind, the same for the same seed.
-pub fn values(seed: u64) -> Vec<Made> {
+pub(crate) fn values(seed: u64) -> Vec<Made> {
     let mut dice = Dice(seed);
     let made: Vec<Made> = (0..200).map(|number| value(&mut dice, number)).collect();
     assert_eq!(made.len(), 200);
     made
 }
 
-fn value(dice: &mut Dice, number: usize) -> Made {
+pub(crate) fn value(dice: &mut Dice, number: usize) -> Made {
     let d = dice;
     // The pieces of prefixes are joined here, so that no scanner takes this file for what it tests.
     match number % 40 {
@@ -114,7 +114,7 @@ fn value(dice: &mut Dice, number: usize) -> Made {
 }
 
 /// Letters, digits and a sign: what people and generators of passwords make.
-pub fn password(dice: &mut Dice) -> String {
+pub(crate) fn password(dice: &mut Dice) -> String {
     let letters = "abcdefghijkmnopqrstuvwxyzABCDEFGHJKLMNPQRSTUVWXYZ";
     let count = 4 + dice.below(6);
     format!("{}{}{}{}", dice.of(letters, count), dice.of(DIGITS, 2), dice.of(SIGNS, 1), dice.of(letters, 3))
@@ -139,7 +139,7 @@ fn pem(dice: &mut Dice) -> String {
 }
 
 /// A number with a right check digit.
-pub fn card(dice: &mut Dice, grouped: bool) -> String {
+pub(crate) fn card(dice: &mut Dice, grouped: bool) -> String {
     let (head, length) = [("4", 16), ("51", 16), ("2221", 16), ("34", 15), ("6011", 16), ("3528", 16)][dice.below(6)];
     let mut digits = head.to_owned() + &dice.of(DIGITS, length - 1 - head.len());
     let sum: u32 = digits
@@ -165,7 +165,7 @@ pub fn card(dice: &mut Dice, grouped: bool) -> String {
 }
 
 /// A number with right check digits: 98 less the remainder of the account, the country and `00` by 97.
-pub fn iban(dice: &mut Dice) -> String {
+pub(crate) fn iban(dice: &mut Dice) -> String {
     let (country, account) = [
         ("DE", dice.of(DIGITS, 18)),
         ("GB", dice.of("ABCDEFGH", 4) + &dice.of(DIGITS, 14)),

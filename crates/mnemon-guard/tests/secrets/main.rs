@@ -439,16 +439,12 @@ fn piece() -> impl Strategy<Value = String> {
         "%3D",
         "\\u0022",
     ]);
-    let values = any::<u64>().prop_map(|seed| {
-        let mut values = values(seed);
-        let at = seed as usize % values.len();
-        values.swap_remove(at).value
-    });
+    let values = any::<u64>().prop_map(|seed| made::value(&mut Dice(seed), (seed % 40) as usize).value);
     prop_oneof![6 => fixed.prop_map(str::to_owned), 1 => values, 1 => "[a-zA-Z0-9_+/=-]{1,40}", 1 => any::<String>()]
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 1500, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 1500, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn redacting_twice_changes_nothing(pieces in prop::collection::vec(piece(), 0..14)) {
@@ -474,7 +470,7 @@ proptest! {
 
 #[test]
 fn hostile_texts_are_read_in_bounded_steps() {
-    // Each of these is quadratic if one beginning is followed to the end of the text; at 4 MB that would take hours.
+    // Each of these is quadratic if one beginning is followed to the end of the text; that would take an hour.
     let units = [
         "eyJ",
         "-eyJ",
@@ -503,7 +499,7 @@ fn hostile_texts_are_read_in_bounded_steps() {
     ];
     let redactor = redactor();
     for unit in units {
-        let text = unit.repeat((1 << 22) / unit.len());
+        let text = unit.repeat((1 << 20) / unit.len());
         assert!(redactor.redact(&text).text.len() <= 2 * text.len(), "{unit}");
     }
 }
