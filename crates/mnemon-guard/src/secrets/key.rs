@@ -60,6 +60,9 @@ pub(super) fn key_before(text: &str, end: usize) -> Option<Key> {
     if !is_name(before(bytes, name_end)) {
         return None;
     }
+    if !may_name(bytes, name_end) {
+        return None;
+    }
     let mut start = run_back(bytes, name_end, REACH, |byte| is_name(byte) || byte == b' ');
     while !text.is_char_boundary(start) {
         start += 1;
@@ -86,8 +89,55 @@ pub(super) fn password_spoken_of(text: &str, end: usize) -> bool {
     while !text.is_char_boundary(start) {
         start += 1;
     }
-    text.get(start..end).is_some_and(|clause| shape::words(clause).iter().any(|word| is_password(word)))
+    let clause = bytes.get(start..end).unwrap_or_default();
+    clause
+        .split(|byte| byte.is_ascii() && !byte.is_ascii_alphanumeric())
+        .any(|word| PASSWORDS.iter().any(|password| word.eq_ignore_ascii_case(password.as_bytes())))
 }
+
+/// Whether the last word before a position can be part of the name of a credential. Most are not, and this is quick.
+fn may_name(bytes: &[u8], end: usize) -> bool {
+    let start = run_back(bytes, end, 16, |byte| byte.is_ascii_alphabetic());
+    let word = bytes.get(start..end).unwrap_or_default();
+    let ends = |with: &str| {
+        word.len()
+            .checked_sub(with.len())
+            .and_then(|from| word.get(from..))
+            .is_some_and(|tail| tail.eq_ignore_ascii_case(with.as_bytes()))
+    };
+    word.is_empty()
+        || !before(bytes, start).is_ascii()
+        || ENDINGS.iter().any(|ending| ends(ending))
+        || AFTER.iter().any(|after| word.eq_ignore_ascii_case(after.as_bytes()))
+}
+
+/// What the last words of names end with, when they are ASCII.
+const ENDINGS: [&str; 24] = [
+    "word",
+    "wd",
+    "pass",
+    "passe",
+    "phrase",
+    "code",
+    "wort",
+    "pw",
+    "psk",
+    "secret",
+    "geheim",
+    "geheimnis",
+    "token",
+    "key",
+    "credential",
+    "credentials",
+    "sig",
+    "authorization",
+    "senha",
+    "contrasena",
+    "clave",
+    "parola",
+    "woord",
+    "schl",
+];
 
 fn is_name(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'.') || !byte.is_ascii()
@@ -275,4 +325,25 @@ pub(super) fn typed_colon(bytes: &[u8], end: usize) -> Option<usize> {
     let is_type = |byte: u8| byte.is_ascii_alphanumeric() || b" _<>&'[].".contains(&byte);
     let start = run_back(bytes, end, 48, is_type);
     (start > 0 && at(bytes, start - 1) == b':' && before(bytes, start - 1) != b':').then(|| start - 1)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_quick_look_passes_every_name() {
+        let names =
+            PASSWORDS.iter().chain(&MERGED_KEYS).chain(&["token", "authToken", "clientSecret", "appsecret", "sig"]);
+        for name in names.chain(&[
+            "API_KEY_2",
+            "credentials",
+            "Authorization",
+            "mot de passe",
+            "API-Schlüssel",
+            "DB_PASSWORD_PROD",
+        ]) {
+            assert!(key_before(name, name.len()).is_some(), "{name}");
+        }
+    }
 }

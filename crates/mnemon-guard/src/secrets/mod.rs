@@ -32,8 +32,9 @@ const ROUNDS: usize = 8;
 
 /// Finds credentials in texts and puts marks such as `[redacted: github token]` in their place.
 ///
-/// Redacting twice changes nothing: marks are known, and left alone. The time is linear in the length of a text.
-/// On prose one core reads about 300 MB/s.
+/// Redacting twice changes nothing: marks are known, and left alone. The time is linear in the length of a text: each
+/// second of processor time reads about 100 MB of chats in English without secrets (LoCoMo), and 45 MB of chats about code
+/// with them (BEAM), since a text in which something is found is read again. Texts made to be slow take up to 200 times as long.
 ///
 /// What is found is what can be told by its form, or by the word before it. A password in the middle of a sentence that
 /// does not say so is not; nor is an invented word behind `password:` that could be a remark (`password: required`).

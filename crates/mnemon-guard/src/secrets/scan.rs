@@ -106,8 +106,10 @@ impl Scan<'_> {
         let next = at(self.bytes, end);
         if length >= 12 || matches!(next, b'.' | b'/' | b':' | b'~') {
             self.keys(start, end, escaped)
-        } else {
+        } else if self.bytes.get(start..end).is_some_and(|word| word.iter().any(u8::is_ascii_digit)) {
             self.numbers(start, end, escaped)
+        } else {
+            end
         }
     }
 

@@ -175,7 +175,8 @@ pub(crate) fn iban(dice: &mut Dice) -> String {
         ("NO", dice.of(DIGITS, 11)),
     ][dice.below(6)]
     .clone();
-    let number: String = format!("{account}{country}00").chars().map(|c| c.to_digit(36).unwrap().to_string()).collect();
+    let number: String =
+        format!("{account}{country}00").chars().map(|c| c.to_digit(36).unwrap_or(0).to_string()).collect();
     let remainder = number.bytes().fold(0_u32, |remainder, digit| (remainder * 10 + u32::from(digit - b'0')) % 97);
     let iban = format!("{country}{:02}{account}", 98 - remainder);
     if dice.below(2) == 0 {
