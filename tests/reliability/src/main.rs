@@ -1,0 +1,82 @@
+//! `reliability`: see docs/RELIABILITY.md.
+
+use std::io::Write;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use clap::{Args, Parser, Subcommand};
+use mnemon_reliability::{Plan, Report, Result, kill};
+
+/// Kills, power losses, faults, damage and crowds, against the real engine.
+#[derive(Debug, Parser)]
+#[command(name = "reliability", version)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Kills writers at any moment and compares what they left with what was acknowledged. Counts kills.
+    Kill {
+        #[command(flatten)]
+        common: Common,
+        /// The most writers on one file.
+        #[arg(long, default_value_t = 8, value_parser = clap::value_parser!(u64).range(1..=64))]
+        writers: u64,
+    },
+    /// A writer that `kill` starts.
+    #[command(hide = true)]
+    Writer(kill::Orders),
+}
+
+#[derive(Debug, Args)]
+struct Common {
+    /// Ends after so many.
+    #[arg(long, default_value_t = u64::MAX)]
+    count: u64,
+    /// Ends after so many seconds, whichever comes first.
+    #[arg(long, default_value_t = 60)]
+    seconds: u64,
+    /// The seed of all choices.
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
+    /// Only this round: what a replay command asks for.
+    #[arg(long)]
+    only: Option<u64>,
+    /// Rounds that run at once.
+    #[arg(long, default_value_t = 2)]
+    jobs: usize,
+    /// Prints the report as JSON.
+    #[arg(long)]
+    json: bool,
+}
+
+impl Common {
+    fn plan(&self) -> Plan {
+        let time = Duration::from_secs(self.seconds);
+        Plan { count: self.count, time, seed: self.seed, only: self.only, jobs: self.jobs }
+    }
+}
+
+fn main() -> ExitCode {
+    match run(Arguments::parse().command) {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
+        Err(error) => {
+            // A writer whose parent is gone has nobody to tell.
+            let _ = writeln!(std::io::stderr(), "reliability: {error}");
+            ExitCode::from(2)
+        }
+    }
+}
+
+/// Whether nothing was found.
+fn run(command: Command) -> Result<bool> {
+    let (report, json): (Report, bool) = match command {
+        Command::Kill { common, writers } => (kill::run(common.plan(), writers)?, common.json),
+        Command::Writer(orders) => return orders.carry_out().map(|()| true),
+    };
+    report.write(&mut std::io::stdout(), json)?;
+    Ok(report.findings.is_empty())
+}
