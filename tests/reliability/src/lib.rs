@@ -21,13 +21,15 @@ mod embedder;
 mod inspect;
 pub mod kill;
 mod operation;
+pub mod power;
 mod random;
 mod report;
 mod room;
 mod scratch;
+mod vfs;
 
 pub use embedder::HashEmbedder;
 pub use report::{Finding, Plan, Report};
 
 /// A failure of any part, to be told to a person.
-pub type Result<T> = std::result::Result<T, Box<dyn std::error::Error + Send + Sync>>;
+pub type Result<T, E = Box<dyn std::error::Error + Send + Sync>> = std::result::Result<T, E>;

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand};
-use mnemon_reliability::{Plan, Report, Result, kill};
+use mnemon_reliability::{Plan, Report, Result, kill, power};
 
 /// Kills, power losses, faults, damage and crowds, against the real engine.
 #[derive(Debug, Parser)]
@@ -24,6 +24,14 @@ enum Command {
         /// The most writers on one file.
         #[arg(long, default_value_t = 8, value_parser = clap::value_parser!(u64).range(1..=64))]
         writers: u64,
+    },
+    /// Records what is written, and opens what a disk may hold if the power fails in the middle of it. Counts images.
+    Power {
+        #[command(flatten)]
+        common: Common,
+        /// When what is written is on the disk: full, normal, or off, with which losses must be found.
+        #[arg(long, default_value = "full")]
+        synchronous: power::Synchronous,
     },
     /// A writer that `kill` starts.
     #[command(hide = true)]
@@ -75,6 +83,7 @@ fn main() -> ExitCode {
 fn run(command: Command) -> Result<bool> {
     let (report, json): (Report, bool) = match command {
         Command::Kill { common, writers } => (kill::run(common.plan(), writers)?, common.json),
+        Command::Power { common, synchronous } => (power::run(common.plan(), synchronous)?, common.json),
         Command::Writer(orders) => return orders.carry_out().map(|()| true),
     };
     report.write(&mut std::io::stdout(), json)?;
