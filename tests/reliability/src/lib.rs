@@ -18,6 +18,7 @@
 
 mod actor;
 mod embedder;
+pub mod faults;
 mod inspect;
 pub mod kill;
 mod operation;
@@ -26,6 +27,7 @@ mod random;
 mod report;
 mod room;
 mod scratch;
+mod supervise;
 mod vfs;
 
 pub use embedder::HashEmbedder;

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand};
-use mnemon_reliability::{Plan, Report, Result, kill, power};
+use mnemon_reliability::{Plan, Report, Result, faults, kill, power};
 
 /// Kills, power losses, faults, damage and crowds, against the real engine.
 #[derive(Debug, Parser)]
@@ -32,6 +32,19 @@ enum Command {
         /// When what is written is on the disk: full, normal, or off, with which losses must be found.
         #[arg(long, default_value = "full")]
         synchronous: power::Synchronous,
+    },
+    /// Lets calls on files fail, once or for ever. Counts cases.
+    Faults {
+        #[command(flatten)]
+        common: Common,
+    },
+    /// The cases of a round of `faults`.
+    #[command(hide = true)]
+    FaultCases {
+        /// The seed of the run.
+        seed: u64,
+        /// The round.
+        round: u64,
     },
     /// A writer that `kill` starts.
     #[command(hide = true)]
@@ -84,6 +97,8 @@ fn run(command: Command) -> Result<bool> {
     let (report, json): (Report, bool) = match command {
         Command::Kill { common, writers } => (kill::run(common.plan(), writers)?, common.json),
         Command::Power { common, synchronous } => (power::run(common.plan(), synchronous)?, common.json),
+        Command::Faults { common } => (faults::run(common.plan())?, common.json),
+        Command::FaultCases { seed, round } => return faults::cases(seed, round).map(|()| true),
         Command::Writer(orders) => return orders.carry_out().map(|()| true),
     };
     report.write(&mut std::io::stdout(), json)?;

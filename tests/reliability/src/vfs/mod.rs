@@ -18,8 +18,7 @@ use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 use rusqlite::ffi::{self, sqlite3_file, sqlite3_vfs};
 
 use crate::Result;
-use faults::Call;
-pub(crate) use faults::{Fault, Faults};
+pub(crate) use faults::{Call, Fault, Faults};
 pub(crate) use recorder::{Event, Recording};
 
 /// What happens to the calls.
