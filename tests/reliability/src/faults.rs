@@ -62,7 +62,7 @@ pub fn cases(seed: u64, round: u64) -> Result<()> {
             Ok(played) => played?,
             Err(_) => teller.find("a panic")?,
         }
-        teller.done()?;
+        teller.done(1)?;
         scratch::remove(&file)?;
     }
     Ok(())
@@ -117,19 +117,18 @@ impl Case {
         };
         let [first, ..] = Fault::ALL;
         let fault = random.choose(&Fault::ALL).copied().unwrap_or(first);
-        Self {
-            number,
-            ground,
-            fault,
-            for_ever: random.percent(50),
-            closes: random.percent(30),
-            seed: random.next(),
-        }
+        Self { number, ground, fault, for_ever: random.percent(50), closes: random.percent(30), seed: random.next() }
     }
 
     fn name(&self) -> String {
         let how = if self.for_ever { "for ever" } else { "once" };
-        format!("case {}: {} {how}, {:?} file{}", self.number, self.fault.name, self.ground, if self.closes { ", closed" } else { "" })
+        format!(
+            "case {}: {} {how}, {:?} file{}",
+            self.number,
+            self.fault.name,
+            self.ground,
+            if self.closes { ", closed" } else { "" }
+        )
     }
 
     /// Makes the file. Returns what it holds, and its bytes.

@@ -17,6 +17,8 @@
 //! ```
 
 mod actor;
+pub mod coherence;
+pub mod damage;
 mod embedder;
 pub mod faults;
 mod inspect;

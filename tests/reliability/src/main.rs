@@ -1,11 +1,12 @@
 //! `reliability`: see docs/RELIABILITY.md.
 
 use std::io::Write;
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand};
-use mnemon_reliability::{Plan, Report, Result, faults, kill, power};
+use mnemon_reliability::{Plan, Report, Result, coherence, damage, faults, kill, power};
 
 /// Kills, power losses, faults, damage and crowds, against the real engine.
 #[derive(Debug, Parser)]
@@ -38,6 +39,21 @@ enum Command {
         #[command(flatten)]
         common: Common,
     },
+    /// Damages the file, its log and saved indexes, and reads everything. Counts damaged files.
+    Damage {
+        #[command(flatten)]
+        common: Common,
+    },
+    /// The cases of a round of `damage`.
+    #[command(hide = true)]
+    DamageCases {
+        /// Where the files are that are damaged.
+        folder: PathBuf,
+        /// The seed of the run.
+        seed: u64,
+        /// The round.
+        round: u64,
+    },
     /// The cases of a round of `faults`.
     #[command(hide = true)]
     FaultCases {
@@ -46,6 +62,20 @@ enum Command {
         /// The round.
         round: u64,
     },
+    /// Lets crowds of processes and threads write and ask at once. Counts answers that were checked.
+    Coherence {
+        #[command(flatten)]
+        common: Common,
+        /// Processes with the file open.
+        #[arg(long, default_value_t = 8, value_parser = clap::value_parser!(u64).range(1..=64))]
+        processes: u64,
+        /// Threads of each.
+        #[arg(long, default_value_t = 2, value_parser = clap::value_parser!(u64).range(1..=64))]
+        threads: u64,
+    },
+    /// A process that `coherence` starts.
+    #[command(hide = true)]
+    CrowdMember(coherence::Member),
     /// A writer that `kill` starts.
     #[command(hide = true)]
     Writer(kill::Orders),
@@ -98,6 +128,12 @@ fn run(command: Command) -> Result<bool> {
         Command::Kill { common, writers } => (kill::run(common.plan(), writers)?, common.json),
         Command::Power { common, synchronous } => (power::run(common.plan(), synchronous)?, common.json),
         Command::Faults { common } => (faults::run(common.plan())?, common.json),
+        Command::Damage { common } => (damage::run(common.plan())?, common.json),
+        Command::DamageCases { folder, seed, round } => return damage::cases(&folder, seed, round).map(|()| true),
+        Command::Coherence { common, processes, threads } => {
+            (coherence::run(common.plan(), processes, threads)?, common.json)
+        }
+        Command::CrowdMember(member) => return member.take_part().map(|()| true),
         Command::FaultCases { seed, round } => return faults::cases(seed, round).map(|()| true),
         Command::Writer(orders) => return orders.carry_out().map(|()| true),
     };

@@ -18,8 +18,8 @@ const PATIENCE: Duration = Duration::from_secs(120);
 enum Said {
     /// A case begins; this is what it is.
     Begin(String),
-    /// It is over: one more of what the plan counts.
-    Done,
+    /// So many more of what the plan counts.
+    Done(u64),
     /// Something is to be counted.
     Count(String, u64),
     /// Something was found that must not be.
@@ -39,9 +39,9 @@ impl Teller {
         say(&Said::Begin(case))
     }
 
-    /// It is over.
-    pub(crate) fn done(&self) -> Result<()> {
-        say(&Said::Done)
+    /// So many more of what the plan counts are done.
+    pub(crate) fn done(&self, count: u64) -> Result<()> {
+        say(&Said::Done(count))
     }
 
     /// Counts something.
@@ -85,7 +85,7 @@ pub(crate) fn supervise(run: &Run, round: u64, arguments: &[String]) -> Result<(
     loop {
         match lines.recv_timeout(PATIENCE) {
             Ok(Said::Begin(name)) => case = name,
-            Ok(Said::Done) => run.advance(1),
+            Ok(Said::Done(count)) => run.advance(count),
             Ok(Said::Count(name, by)) => run.count(&name, by),
             Ok(Said::Found(what)) => run.find(round, what),
             Err(RecvTimeoutError::Timeout) => {

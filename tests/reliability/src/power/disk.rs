@@ -121,8 +121,7 @@ impl Disk {
     }
 
     /// All files as SQLite sees them.
-    #[cfg(test)]
-    fn now(&self) -> Image {
+    pub(crate) fn now(&self) -> Image {
         let all = |file: &File| file.after(Kept::All, 512, &mut Random::new(0));
         self.files.iter().map(|(name, file)| (name.clone(), all(file))).collect()
     }

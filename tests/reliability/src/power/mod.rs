@@ -18,7 +18,7 @@ use crate::report::{Plan, Report, Run, chain};
 use crate::room::Room;
 use crate::vfs::{self, Event, Monitor, Recording};
 use crate::{Result, inspect, scratch};
-use disk::{Disk, Image};
+pub(crate) use disk::{Disk, Image};
 
 const FILE: &str = "m.db";
 const USER: &str = "power";
