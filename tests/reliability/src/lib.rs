@@ -11,7 +11,7 @@
 //! use mnemon_reliability::{Plan, kill};
 //!
 //! let plan = Plan { count: 1_000, time: Duration::from_secs(60), seed: 1, only: None, jobs: 2 };
-//! let report = kill::run(plan, 8)?;
+//! let report = kill::run(plan, 8, false)?;
 //! assert!(report.findings.is_empty());
 //! # Ok::<(), Box<dyn std::error::Error + Send + Sync>>(())
 //! ```

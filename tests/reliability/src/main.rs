@@ -25,6 +25,9 @@ enum Command {
         /// The most writers on one file.
         #[arg(long, default_value_t = 8, value_parser = clap::value_parser!(u64).range(1..=64))]
         writers: u64,
+        /// Writers acknowledge before they have done it: losses must be found.
+        #[arg(long)]
+        boast: bool,
     },
     /// Records what is written, and opens what a disk may hold if the power fails in the middle of it. Counts images.
     Power {
@@ -125,7 +128,7 @@ fn main() -> ExitCode {
 /// Whether nothing was found.
 fn run(command: Command) -> Result<bool> {
     let (report, json): (Report, bool) = match command {
-        Command::Kill { common, writers } => (kill::run(common.plan(), writers)?, common.json),
+        Command::Kill { common, writers, boast } => (kill::run(common.plan(), writers, boast)?, common.json),
         Command::Power { common, synchronous } => (power::run(common.plan(), synchronous)?, common.json),
         Command::Faults { common } => (faults::run(common.plan())?, common.json),
         Command::Damage { common } => (damage::run(common.plan())?, common.json),

@@ -19,15 +19,16 @@ pub(crate) use ground::{LARGE_USER, large, old_schema};
 pub use writer::Orders;
 use writer::{Life, Writer};
 
-/// Kills writers as the plan says. It counts kills.
+/// Kills writers as the plan says. It counts kills. Writers that boast acknowledge before they have done it: then losses
+/// must be found, or the harness is blind.
 ///
 /// # Errors
 /// When files of its own cannot be made.
-pub fn run(plan: Plan, most_writers: u64) -> Result<Report> {
+pub fn run(plan: Plan, most_writers: u64, boast: bool) -> Result<Report> {
     let folder = scratch::folder()?;
     let large = Large { file: folder.path().join("large.db"), room: large(&folder.path().join("large.db"))? };
-    let run = Run::new(format!("kill --writers {most_writers}"), plan);
-    run.rounds(|number| Round::new(&run, number, most_writers, &large)?.play());
+    let run = Run::new(format!("kill --writers {most_writers}{}", if boast { " --boast" } else { "" }), plan);
+    run.rounds(|number| Round { boast, ..Round::new(&run, number, most_writers, &large)? }.play());
     Ok(run.finish())
 }
 
@@ -48,6 +49,7 @@ struct Round<'a> {
     writers: usize,
     /// Whether the file was of an older schema and may not have been analysed yet.
     is_old: bool,
+    boast: bool,
 }
 
 /// A scope with what it must hold.
@@ -79,7 +81,7 @@ impl<'a> Round<'a> {
             }
             _ => run.count("files that did not exist", 1),
         }
-        Ok(Self { run, number, random, folder, scopes, writers, is_old: ground <= 2 })
+        Ok(Self { run, number, random, folder, scopes, writers, is_old: ground <= 2, boast: false })
     }
 
     fn file(&self) -> PathBuf {
@@ -168,6 +170,7 @@ impl<'a> Round<'a> {
             user: self.scopes.get(writer).map(|held| held.user.clone()).unwrap_or_default(),
             seed: self.random.next(),
             without_model: self.random.percent(30),
+            boast: self.boast,
             only_open,
         })
     }

@@ -46,6 +46,9 @@ pub struct Orders {
     /// Works without a model.
     #[arg(long)]
     pub(crate) without_model: bool,
+    /// Acknowledges each operation before it is done.
+    #[arg(long)]
+    pub(crate) boast: bool,
     /// Only opens and closes the file.
     #[arg(long)]
     pub(crate) only_open: bool,
@@ -84,9 +87,14 @@ impl Orders {
             for _ in 0..30 + random.below(200) {
                 let operation = author.next(&known);
                 say(&Line::Begin(operation.clone()))?;
+                if self.boast {
+                    say(&Line::Done(Done::default()))?;
+                }
                 match actor.run(&operation) {
                     Ok(done) => {
-                        say(&Line::Done(done.clone()))?;
+                        if !self.boast {
+                            say(&Line::Done(done.clone()))?;
+                        }
                         match &operation {
                             Operation::Delete { id } => known.retain(|known| known != id),
                             Operation::Clear => known.clear(),
@@ -156,6 +164,7 @@ impl Writer {
         command.arg("writer").arg("--file").arg(as_path(&orders.file));
         command.args(["--user", &orders.user, "--seed", &orders.seed.to_string()]);
         command.args(orders.without_model.then_some("--without-model"));
+        command.args(orders.boast.then_some("--boast"));
         command.args(orders.only_open.then_some("--only-open"));
         let mut child = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::inherit()).spawn()?;
         let out = child.stdout.take().ok_or("the writer has no output")?;
