@@ -3,7 +3,7 @@
 
 use std::collections::VecDeque;
 use std::fs::{File, OpenOptions};
-use std::os::unix::fs::FileExt;
+use std::io::{Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -69,7 +69,7 @@ pub fn run(plan: Plan, processes: u64, threads: u64) -> Result<Report> {
 }
 
 /// What the writers say of themselves, in a file that all can see: for each how many batches it began to store and has
-/// stored, and how many memories it began to delete and has deleted, always from the oldest.
+/// stored, and how many memories it began to delete and has deleted, always from the oldest. Each thread has its own.
 struct Board {
     file: File,
 }
@@ -100,13 +100,17 @@ impl Board {
 
     fn read(&self, writer: u64, column: Column) -> Result<u64> {
         let mut bytes = [0; 8];
+        let mut file = &self.file;
+        file.seek(SeekFrom::Start(Self::place(writer, column)))?;
         // Eight bytes of one page, written by one thread: never half of a number.
-        self.file.read_exact_at(&mut bytes, Self::place(writer, column))?;
+        file.read_exact(&mut bytes)?;
         Ok(u64::from_le_bytes(bytes))
     }
 
     fn write(&self, writer: u64, column: Column, number: u64) -> Result<()> {
-        Ok(self.file.write_all_at(&number.to_le_bytes(), Self::place(writer, column))?)
+        let mut file = &self.file;
+        file.seek(SeekFrom::Start(Self::place(writer, column)))?;
+        Ok(file.write_all(&number.to_le_bytes())?)
     }
 }
 

@@ -375,3 +375,24 @@ fn judge(teller: &Teller, error: &Error) -> Result<()> {
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_damage_changes_bytes_and_none_needs_any() {
+        for how in How::ALL {
+            let mut random = Random::new(9);
+            let before: Vec<u8> = (0..5 * PAGE + 17).map(|place| (place / 7) as u8 | 1).collect();
+            let differs = (0..20).filter(|_| {
+                let mut bytes = before.clone();
+                how.damage(&mut bytes, &mut random);
+                assert!(bytes.len() <= before.len());
+                bytes != before
+            });
+            assert!(differs.count() >= 10, "{how:?}");
+            how.damage(&mut Vec::new(), &mut random);
+        }
+    }
+}

@@ -88,3 +88,58 @@ fn record(memory: Memory, names: &BTreeMap<SessionId, Option<String>>, embedded:
         text: memory.text,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use mnemon_store::StoreOptions;
+    use rusqlite::Connection;
+
+    use super::*;
+    use crate::actor::{Actor, Opening};
+    use crate::operation::Operation;
+    use crate::operation::{Noted, Spoken};
+    use crate::room::Room;
+    use mnemon::{Kind, Role};
+
+    /// Two turns and a note are stored and seen; then `sql` breaks something, and that is seen too.
+    #[track_caller]
+    fn check(sql: &str, expected: &str) {
+        let folder = crate::scratch::folder().unwrap();
+        let file = folder.path().join("m.db");
+        let ann = Scope::user_scope("ann").unwrap();
+        let said = |text: &str| Spoken { role: Role::User, text: text.into() };
+        let noted = Noted { kind: Kind::Note, text: "a boiler".into(), mark: 7, pinned: true };
+        let operations = [
+            Operation::Say { session: "talk".into(), turns: vec![said("a heron"), said("a plover")] },
+            Operation::Add { memories: vec![noted] },
+        ];
+        let mut room = Room::default();
+        let actor = Actor::open(&file, &ann, Opening::default()).unwrap();
+        for operation in &operations {
+            let done = actor.run(operation).unwrap();
+            room.apply(operation, Some(&done));
+        }
+        drop(actor);
+        let store = Store::open(&file, StoreOptions::default()).unwrap();
+        let (found, problems) = scope(&store, &ann).unwrap();
+        assert_eq!((room.settle(&[], &found).map(|settled| settled.room), problems), (Ok(room.clone()), vec![]));
+
+        Connection::open(&file).unwrap().execute_batch(sql).unwrap();
+        let (found, problems) = scope(&store, &ann).unwrap();
+        let difference = room.settle(&[], &found).err().unwrap_or_default();
+        let seen = format!("{difference} {problems:?}");
+        assert!(seen.contains(expected), "{sql}: expected {expected:?}, got {seen:?}");
+    }
+
+    #[test]
+    fn what_is_half_there_is_seen() {
+        check("DELETE FROM memory WHERE text = 'a plover'", "lost: turn");
+        check("DELETE FROM window WHERE memory_id = 1", "window: expected turn");
+        check("DELETE FROM passage WHERE memory_id = 3", "has no passage");
+        check("DELETE FROM vector WHERE (id >> 8) & 255 = 2", "embedded, found turn");
+        check("UPDATE vector SET data = zeroblob(length(data)) WHERE (id >> 8) & 255 = 1", "has the length 0");
+        check("UPDATE memory SET pinned = 0", "pinned");
+        check("UPDATE memory SET metadata = NULL", "mark Some(7)");
+        check("UPDATE memory SET text = 'a curlew' WHERE id = 1", "nobody stored: turn");
+    }
+}

@@ -218,3 +218,31 @@ impl Author {
         (0..count).map(memory).collect()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    #[test]
+    fn a_seed_thinks_of_everything_and_of_the_same_again() {
+        let think = |seed| {
+            let mut author = Author::new("ann", Random::new(seed));
+            let known = [MemoryId::from_bytes([1; 16])];
+            (0..1_000).map(|_| author.next(&known)).collect::<Vec<_>>()
+        };
+        let operations = think(3);
+        assert_eq!(operations, think(3));
+        assert_ne!(operations, think(4));
+        let kinds: BTreeSet<String> = operations
+            .iter()
+            .map(|operation| format!("{operation:?}").chars().take_while(|c| c.is_alphanumeric()).collect())
+            .collect();
+        let all = ["Add", "Ask", "Begin", "Change", "Clear", "Delete", "Import", "Maintain", "Say"];
+        assert_eq!(kinds.iter().map(String::as_str).collect::<Vec<_>>(), all);
+        let mut author = Author::new("ann", Random::new(3));
+        let texts: BTreeSet<String> = (0..500).map(|_| author.text()).collect();
+        assert_eq!(texts.len(), 500);
+    }
+}

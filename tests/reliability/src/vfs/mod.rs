@@ -211,3 +211,51 @@ unsafe fn text(name: *const c_char) -> String {
     // SAFETY: as the caller promises.
     unsafe { CStr::from_ptr(name) }.to_string_lossy().into_owned()
 }
+
+#[cfg(test)]
+mod tests {
+    use rusqlite::{Connection, ErrorCode};
+
+    use super::*;
+    use crate::power::Disk;
+    use crate::scratch;
+
+    /// One test for all: what is watched is one thing for the process.
+    #[test]
+    fn what_is_written_is_recorded_and_what_is_to_fail_fails() {
+        let folder = scratch::folder().unwrap();
+        let file = folder.path().join("f.db");
+        watch(folder.path(), Monitor::Record(Recording::default())).unwrap();
+        let conn = Connection::open(&file).unwrap();
+        conn.pragma_update(None, "journal_mode", "WAL").unwrap();
+        conn.execute_batch("CREATE TABLE t (x); INSERT INTO t VALUES (randomblob(9000)), (1)").unwrap();
+        let Monitor::Record(recording) = unwatch() else { panic!("nothing was recorded") };
+        let mut disk = Disk::default();
+        recording.events.iter().for_each(|event| disk.happen(event));
+        let mut image = disk.now();
+        image.sort();
+        // Read while it is open: the test has no lock that another one waits for.
+        let read = |suffix| std::fs::read(scratch::beside(&file, suffix)).unwrap();
+        assert_eq!(image, [("f.db".to_owned(), read("")), ("f.db-wal".to_owned(), read("-wal"))]);
+
+        for fault in Fault::ALL {
+            let faults = Faults { fault: Some(fault), at: 1, for_ever: true, ..Faults::default() };
+            watch(folder.path(), Monitor::Fail(faults)).unwrap();
+            let result = Connection::open(&file).and_then(|other| {
+                other.execute_batch("BEGIN IMMEDIATE; INSERT INTO t VALUES (randomblob(5000)); COMMIT")?;
+                other.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))
+            });
+            let Monitor::Fail(faults) = unwatch() else { panic!("the faults are gone") };
+            // A file is deleted only when the last connection closes it.
+            assert_eq!(faults.injected > 0, fault.call != Call::Delete, "{}: {result:?}", fault.name);
+            let codes = [ErrorCode::SystemIoFailure, ErrorCode::DiskFull, ErrorCode::CannotOpen];
+            // Zeros for a log that was not read are an empty log.
+            if faults.injected > 0 && fault.name != "short read" {
+                let code = result.as_ref().unwrap_err().sqlite_error_code();
+                assert!(code.is_some_and(|code| codes.contains(&code)), "{}: {result:?}", fault.name);
+            }
+            let sound: String = conn.query_row("PRAGMA integrity_check", [], |row| row.get(0)).unwrap();
+            assert_eq!(sound, "ok", "{}", fault.name);
+        }
+    }
+}
