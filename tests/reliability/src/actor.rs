@@ -114,7 +114,7 @@ impl Actor {
                 self.memory.new_session()?;
             }
             Operation::Maintain => {
-                self.memory.maintain(&mut |_| true)?;
+                done.saved = self.memory.maintain(&mut |_| true)?.index_saved;
             }
             Operation::Ask { text } => {
                 self.memory.build_context(text.as_str())?;

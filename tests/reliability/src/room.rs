@@ -59,6 +59,9 @@ pub(crate) struct Done {
     pub(crate) moved: usize,
     /// Whether a model was there, so that what was written has vectors.
     pub(crate) embedded: bool,
+    /// Whether an index was saved.
+    #[serde(default)]
+    pub(crate) saved: bool,
 }
 
 /// The memories of a scope, in the order in which they were stored.

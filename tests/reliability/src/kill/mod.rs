@@ -197,6 +197,8 @@ impl<'a> Round<'a> {
         };
         self.heard(&life, when)?;
         self.run.count("operations acknowledged", life.acknowledged() as u64);
+        let saved = life.steps.iter().filter(|(_, done)| done.as_ref().is_some_and(|done| done.saved)).count();
+        self.run.count("indexes saved", saved as u64);
         let Some(held) = self.scopes.get_mut(writer) else { return Ok(()) };
         if !held.open.is_empty() && !life.steps.is_empty() {
             // What was under way before is decided now, by what the new life began from.
