@@ -213,9 +213,9 @@ impl<'a> Crowd<'a> {
                     }
                     asked += 1;
                     if asked % TOLD == 0 {
-                        teller.done(TOLD)?;
-                        teller.count("answers checked", TOLD)?;
                         teller.count("writes", std::mem::take(&mut written))?;
+                        teller.count("answers checked", TOLD)?;
+                        teller.done(TOLD)?;
                     }
                 }
             }
