@@ -9,12 +9,16 @@ use crate::Result;
 /// Where files lie in memory on the usual systems: what is tested are the promises of the engine, not those of a disk.
 const MEMORY: &str = "/dev/shm";
 
+/// The folder of a process that is supervised, named in its environment: it goes even when the process is killed.
+pub(crate) const OWN_FOLDER: &str = "MNEMON_RELIABILITY_FOLDER";
+
 /// A folder that goes with the value.
 ///
 /// # Errors
 /// When it cannot be made.
 pub(crate) fn folder() -> Result<TempDir> {
-    let memory = Path::new(MEMORY);
+    let own = std::env::var_os(OWN_FOLDER);
+    let memory = own.as_deref().map_or(Path::new(MEMORY), Path::new);
     let made = if memory.is_dir() { TempDir::with_prefix_in("mnemon-reliability-", memory) } else { TempDir::new() };
     Ok(made?)
 }

@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::Result;
 use crate::report::Run;
+use crate::{Result, scratch};
 
 /// No case takes so long.
 const PATIENCE: Duration = Duration::from_secs(120);
@@ -66,7 +66,9 @@ fn say(said: &Said) -> Result<()> {
 /// Starts this program with arguments and takes what it tells into the run. A process that dies or does nothing for long
 /// is a finding.
 pub(crate) fn supervise(run: &Run, round: u64, arguments: &[String]) -> Result<()> {
+    let folder = scratch::folder()?;
     let mut command = Command::new(std::env::current_exe()?);
+    command.env(scratch::OWN_FOLDER, folder.path());
     command.args(arguments).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::inherit());
     let mut child = command.spawn()?;
     let out = child.stdout.take().ok_or("the process has no output")?;
