@@ -39,7 +39,8 @@ const ANSWERS: usize = 5;
 pub fn run(plan: Plan) -> Result<Report> {
     let folder = scratch::folder()?;
     let run = Run::new("damage", plan);
-    let originals = [logged(&mut Random::new(run.plan.seed))?, saved(&mut Random::new(run.plan.seed))?];
+    let (logged, closed) = small(&mut Random::new(run.plan.seed))?;
+    let originals = [logged, closed, saved(&mut Random::new(run.plan.seed))?];
     for (number, original) in originals.iter().enumerate() {
         std::fs::write(folder.path().join(format!("original {number}")), serde_json::to_vec(original)?)?;
     }
@@ -51,7 +52,7 @@ pub fn run(plan: Plan) -> Result<Report> {
 }
 
 /// Files before they are damaged, and what was ever written to them.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 struct Original {
     user: String,
     file: Vec<u8>,
@@ -66,8 +67,8 @@ struct Original {
     answers: Vec<(String, Vec<String>)>,
 }
 
-/// A file that is open: a part of it is in the log.
-fn logged(random: &mut Random) -> Result<Original> {
+/// A file that is open, so that a part of it is in the log; and the same when it was closed.
+fn small(random: &mut Random) -> Result<(Original, Original)> {
     let folder = scratch::folder()?;
     let file = folder.path().join("m.db");
     vfs::watch(folder.path(), Monitor::Record(Recording::default()))?;
@@ -95,8 +96,12 @@ fn logged(random: &mut Random) -> Result<Original> {
         let found = image.iter_mut().find(|(there, _)| there == name);
         found.map(|(_, bytes)| std::mem::take(bytes)).ok_or_else(|| format!("{name} was not recorded").into())
     };
-    let (file, log) = (take("m.db")?, take("m.db-wal")?);
-    Ok(Original { user: USER.into(), file, log, known, memories: memories.len(), states, answers })
+    let (bytes, log) = (take("m.db")?, take("m.db-wal")?);
+    drop(actor);
+    let closed = std::fs::read(&file)?;
+    let logged = Original { user: USER.into(), file: bytes, log, known, memories: memories.len(), states, answers };
+    let closed = Original { file: closed, log: Vec::new(), ..logged.clone() };
+    Ok((logged, closed))
 }
 
 /// A file with an index that was saved.
@@ -202,7 +207,7 @@ pub fn cases(folder: &Path, seed: u64, round: u64) -> Result<()> {
     let read = |number| -> Result<Original> {
         Ok(serde_json::from_slice(&std::fs::read(folder.join(format!("original {number}")))?)?)
     };
-    let (logged, saved) = (read(0)?, read(1)?);
+    let (logged, closed, saved) = (read(0)?, read(1)?, read(2)?);
     let mut random = Random::of(seed, round);
     let own = scratch::folder()?;
     let file = own.path().join("m.db");
@@ -213,7 +218,12 @@ pub fn cases(folder: &Path, seed: u64, round: u64) -> Result<()> {
             _ => Target::Index,
         };
         let how = random.choose(&How::ALL).copied().unwrap_or(How::Flipped);
-        let original = if target == Target::Index { &saved } else { &logged };
+        let original = match target {
+            Target::Log => &logged,
+            Target::Index => &saved,
+            // What is in the log too is not read from the file.
+            Target::File => random.choose(&[&closed, &closed, &logged, &saved]).copied().unwrap_or(&closed),
+        };
         teller.begin(format!("case {number}: {target:?} {how:?}"))?;
         make(original, target, how, &file, &mut random)?;
         match catch_unwind(AssertUnwindSafe(|| read_everything(&teller, original, target, &file))) {
