@@ -99,7 +99,7 @@ fn no_code_of_what_was_erased_is_saved_again_by_whoever_had_it_in_memory() {
     let new: Vec<NewMemory> = texts.iter().map(|text| NewMemory::new(Kind::Fact, text)).collect();
     let ids: Vec<MemoryId> =
         one.add(&scope, &new, Embed::Now, now).unwrap().added.iter().map(|added| added.id).collect();
-    let gone = |number: &usize| number % 5 == 0;
+    let gone = |number: &usize| number.is_multiple_of(5);
     let pieces: HashSet<[u8; 8]> = (0..3_000).filter(gone).map(|number| codes(&texts[number])).collect();
     assert!(pieces.len() > 590);
     for memory in [&one, &two] {
