@@ -306,8 +306,9 @@ impl Rule {
         let sample = text.get(body..looked_at)?;
         let random = match self.chars {
             // Words can be made of these.
-            Chars::Word | Chars::Url | Chars::Dotted | Chars::Base64 | Chars::Path => !shape::is_words(sample),
-            Chars::Hex | Chars::Upper | Chars::Alnum => !shape::is_uniform(sample),
+            Chars::Word | Chars::Url | Chars::Dotted | Chars::Base64 => !shape::is_words(sample),
+            // Behind a whole address, or made of what words are not made of.
+            Chars::Path | Chars::Hex | Chars::Upper | Chars::Alnum => !shape::is_uniform(sample),
         };
         if !random {
             return None;
