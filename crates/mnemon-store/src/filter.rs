@@ -1,14 +1,20 @@
 //! Filters as SQL: conditions with bound parameters, never pasted text.
 //!
 //! What is a column becomes a comparison of the column. What is metadata becomes a call of [`FUNCTION`], which runs
-//! [`Filter::matches_metadata`] over the stored JSON: SQLite's own JSON functions round whole numbers beyond 63 bits, end a
-//! text at its first NUL and parse decimals otherwise than serde_json, so they would not give exactly what a filter means.
+//! [`Filter::matches_metadata`] over the stored JSON, so that a filter means exactly the same here, whatever is written there.
+//! SQLite's own JSON functions are as fast, but they round whole numbers beyond 63 bits and have a grammar of their own for
+//! paths.
+
+use std::collections::BTreeSet;
+use std::error::Error;
+use std::fmt;
 
 use mnemon_core::{Bounds, Field, Filter, Kind, Metadata, Role, SessionId, Timestamp, Value};
 use rusqlite::functions::{Context, FunctionFlags};
 use rusqlite::types::Value as Sql;
 use rusqlite::types::ValueRef;
 use rusqlite::{Connection, ffi, params_from_iter};
+use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, Visitor};
 
 use crate::{RowId, ScopeRow, Snapshot, StoreError};
 
@@ -238,15 +244,92 @@ pub(crate) fn register(conn: &Connection) -> rusqlite::Result<()> {
 
 fn metadata_matches(context: &Context<'_>) -> rusqlite::Result<bool> {
     // Kept by SQLite as long as the parameter stays the same: read once for each statement.
-    let filter = context.get_or_create_aux(1, |value| -> Result<Filter, Box<dyn std::error::Error + Send + Sync>> {
-        Ok(serde_json::from_slice(value.as_bytes()?)?)
+    let asked = context.get_or_create_aux(1, |value| -> Result<Asked, Box<dyn Error + Send + Sync>> {
+        let filter: Filter = serde_json::from_slice(value.as_bytes()?)?;
+        let mut keys = BTreeSet::new();
+        first_keys(&filter, &mut keys);
+        Ok(Asked { filter, keys })
     })?;
     let metadata = match context.get_raw(0) {
         ValueRef::Null => Metadata::new(),
-        text => serde_json::from_slice(text.as_bytes()?).map_err(|_| {
+        text => Wanted(&asked.keys).read(text.as_bytes()?).map_err(|_| {
             // Without words of its own: SQLite would take them in place of the code.
             rusqlite::Error::SqliteFailure(ffi::Error::new(ffi::SQLITE_CORRUPT), None)
         })?,
     };
-    Ok(filter.matches_metadata(&metadata))
+    Ok(asked.filter.matches_metadata(&metadata))
+}
+
+/// A filter about metadata, and the keys that it begins to look at.
+struct Asked {
+    filter: Filter,
+    keys: BTreeSet<String>,
+}
+
+fn first_keys(filter: &Filter, keys: &mut BTreeSet<String>) {
+    match filter {
+        Filter::Eq(field, _) | Filter::In(field, _) | Filter::Range(field, _) | Filter::Exists(field) => {
+            if let Field::Metadata(path) = field {
+                keys.extend(path.first().cloned());
+            }
+        }
+        Filter::And(parts) | Filter::Or(parts) => parts.iter().for_each(|part| first_keys(part, keys)),
+        Filter::Not(inner) => first_keys(inner, keys),
+        _ => {}
+    }
+}
+
+/// Reads the entries of these keys and passes over the others, which takes a third of the time of reading all.
+#[derive(Clone, Copy)]
+struct Wanted<'k>(&'k BTreeSet<String>);
+
+impl Wanted<'_> {
+    fn read(self, json: &[u8]) -> serde_json::Result<Metadata> {
+        let mut deserializer = serde_json::Deserializer::from_slice(json);
+        let metadata = deserializer.deserialize_map(self)?;
+        deserializer.end()?;
+        Ok(metadata)
+    }
+}
+
+impl<'de> Visitor<'de> for Wanted<'_> {
+    type Value = Metadata;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a JSON object")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut entries: A) -> Result<Metadata, A::Error> {
+        let mut metadata = Metadata::new();
+        while let Some(key) = entries.next_key_seed(WantedKey(self.0))? {
+            match key {
+                Some(key) => drop(metadata.insert(key, entries.next_value()?)),
+                None => drop(entries.next_value::<IgnoredAny>()?),
+            }
+        }
+        Ok(metadata)
+    }
+}
+
+/// A key, if it is one of these.
+struct WantedKey<'k>(&'k BTreeSet<String>);
+
+impl<'de> DeserializeSeed<'de> for WantedKey<'_> {
+    type Value = Option<String>;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Option<String>, D::Error> {
+        deserializer.deserialize_str(self)
+    }
+}
+
+impl Visitor<'_> for WantedKey<'_> {
+    type Value = Option<String>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a key")
+    }
+
+    fn visit_str<E>(self, key: &str) -> Result<Option<String>, E> {
+        Ok(self.0.get(key).cloned())
+    }
 }
