@@ -51,8 +51,6 @@ impl Condition {
                 let inner = Self::build(inner);
                 Self { sql: format!("NOT {}", inner.sql), values: inner.values }
             }
-            // A kind of filter that this store does not know yet holds for nothing.
-            _ => Self::never(),
         }
     }
 
@@ -128,7 +126,8 @@ impl Condition {
                 });
                 Self::among(column(field), times.map(Sql::Integer).collect())
             }
-            _ => Self::never(),
+            // All of what is about metadata was taken by `build`.
+            Field::Metadata(_) => Self::never(),
         }
     }
 
@@ -168,7 +167,7 @@ impl Condition {
                     format!("({} IS NOT NULL)", column(field))
                 }
                 Field::Kind | Field::Pinned | Field::Time | Field::StoredAt => "1".to_owned(),
-                _ => "0".to_owned(),
+                Field::Metadata(_) => "0".to_owned(),
             },
             [],
         )
@@ -185,7 +184,8 @@ fn column(field: &Field) -> &'static str {
         Field::OccurredAt => "m.occurred_at",
         Field::Time => "coalesce(m.occurred_at, m.stored_at)",
         Field::StoredAt => "m.stored_at",
-        _ => "NULL",
+        // Without an order, or not a column.
+        Field::Kind | Field::Pinned | Field::Metadata(_) => "NULL",
     }
 }
 
@@ -275,7 +275,6 @@ fn first_keys(filter: &Filter, keys: &mut BTreeSet<String>) {
         }
         Filter::And(parts) | Filter::Or(parts) => parts.iter().for_each(|part| first_keys(part, keys)),
         Filter::Not(inner) => first_keys(inner, keys),
-        _ => {}
     }
 }
 

@@ -34,7 +34,6 @@ use crate::{Kind, Role, SessionId};
 /// assert_eq!(Field::metadata(["a", "b.c"]).to_string(), r#"metadata.a."b.c""#);
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-#[non_exhaustive]
 pub enum Field {
     /// What its metadata has at the end of these keys, each leading into an object.
     Metadata(Vec<String>),

@@ -79,7 +79,6 @@ pub use value::{Bounds, Value};
 /// See [`Filter::check`]. What is read from text or JSON was checked; reading never recurses deeper than the limit. A filter
 /// that was built by hand beyond the limits is refused by whoever runs it; `matches` itself recurses as deep as it is.
 #[derive(Debug, Clone, PartialEq)]
-#[non_exhaustive]
 pub enum Filter {
     /// The field has this value, or is an array with an element that has it.
     Eq(Field, Value),
