@@ -22,7 +22,7 @@ use crate::{Result, scratch};
 
 /// Whether rows carry checksums. Until they do, a row that is not what was written is counted as unprotected; from then on
 /// it is a finding.
-pub const ROWS_HAVE_CHECKSUMS: bool = false;
+pub const ROWS_HAVE_CHECKSUMS: bool = true;
 
 const USER: &str = "damage";
 /// Cases of one process.
