@@ -307,9 +307,9 @@ fn lists_counts_questions_and_contexts_are_narrowed_by_a_filter() {
         memory.build_context(ContextRequest::new("When was the hedge cut at last?").recent_k(0).filter(filter)).unwrap()
     };
     let shown = context(said_by(Role::Assistant));
-    assert!(shown.text().contains("by Ben") && !shown.text().contains("> User: When"), "{}", shown.text());
+    assert!(shown.text().contains("by Ben") && !shown.text().contains("> user: When"), "{}", shown.text());
     assert!(!shown.text().contains("autumn"), "{}", shown.text());
-    assert!(context(said_by(Role::Assistant).or(said_by(Role::User))).text().contains("> User: When"));
+    assert!(context(said_by(Role::Assistant).or(said_by(Role::User))).text().contains("> user: When"));
 }
 
 #[test]
