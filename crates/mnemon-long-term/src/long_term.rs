@@ -169,10 +169,10 @@ impl LongTerm {
     /// # Errors
     /// When the memory is not in the scope, and when the store cannot be written.
     pub fn delete(&self, scope: &Scope, id: MemoryId) -> Result<(), LongTermError> {
-        self.store.write(|tx| {
+        Ok(self.store.write_making_room(|tx| {
             let row = tx.scope_id(scope)?.ok_or(StoreError::NoMemory { id })?;
-            Ok(tx.delete(row, id)?)
-        })
+            tx.delete(row, id)
+        })?)
     }
 
     /// Deletes everything in a scope. Returns how many memories there were.
@@ -180,10 +180,10 @@ impl LongTerm {
     /// # Errors
     /// When the store cannot be written.
     pub fn clear(&self, scope: &Scope) -> Result<u64, LongTermError> {
-        self.store.write(|tx| match tx.scope_id(scope)? {
-            Some(row) => Ok(tx.clear(row)?),
+        Ok(self.store.write_making_room(|tx| match tx.scope_id(scope)? {
+            Some(row) => tx.clear(row),
             None => Ok(0),
-        })
+        })?)
     }
 
     /// The memory of this id, if it is in the scope.

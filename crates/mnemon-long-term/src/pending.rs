@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use mnemon_core::{Memory, Purpose, TextRun};
 use mnemon_index::GraphParams;
 use mnemon_recall::ANALYSIS;
-use mnemon_store::{PassageId, PassageRow, RowId, ScopeRow, Scrubbed, Snapshot, StoreError};
+use mnemon_store::{Damage, PassageId, PassageRow, RowId, ScopeRow, Scrubbed, Snapshot, StoreError};
 
 use crate::known::{Distinct, Known};
 use crate::long_term::Meaning;
@@ -15,6 +15,9 @@ use crate::{Degradation, LongTerm, LongTermError};
 /// How many passages are embedded between two transactions when there are many: enough for a full load of every core,
 /// few enough that a stop loses little work.
 const BATCH: usize = 256;
+
+/// Entries of the change log that are kept for caches of other processes: a minute of the fastest import.
+const KEPT_CHANGES: usize = 10_000;
 
 /// How far embedding has come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -38,6 +41,9 @@ pub struct Maintenance {
     pub index_saved: bool,
     /// What came of erased bytes that were still in the file.
     pub scrubbed: Scrubbed,
+    /// What is wrong with the file, where the last process that wrote it ended uncleanly: it is looked at once then. Empty
+    /// otherwise.
+    pub damage: Vec<Damage>,
 }
 
 /// Work in progress: what it has come to, and whether to go on.
@@ -96,16 +102,23 @@ impl LongTerm {
     }
 
     /// Does what waits to be done in the background: embeds what has no vector, builds the graph over the vectors when
-    /// they are many, goes on with erasures that could not be finished. Call it from a thread of your own now and then, or after an import. Queries go on meanwhile.
+    /// they are many, saves what caches hold, cuts the change log, goes on with erasures that could not be finished. When the
+    /// last process that wrote the file ended uncleanly, the file is looked at first. Call it from a thread of your own now
+    /// and then, or after an import. Queries go on meanwhile.
     ///
     /// # Errors
     /// When the store cannot be read or written.
     pub fn maintain(&self, progress: &mut dyn FnMut(Embedded) -> bool) -> Result<Maintenance, LongTermError> {
+        let damage = self.store().check_if_unclean()?;
         let (embedded, degraded) = self.embed_pending(progress)?;
         let graph_built = self.resident().build_graphs(self.store(), GraphParams::default())?;
         let scrubbed = self.finish_erasures()?;
         let index_saved = self.resident().save(self.store())?;
-        Ok(Maintenance { embedded: embedded.done, degraded, graph_built, index_saved, scrubbed })
+        if !self.store().is_read_only() {
+            while self.store().write(|tx| tx.trim_changes(KEPT_CHANGES))? > 0 {}
+            self.store().keep_room();
+        }
+        Ok(Maintenance { embedded: embedded.done, degraded, graph_built, index_saved, scrubbed, damage })
     }
 
     /// Makes the passages of the memories that have none of the present analysis. False when it was stopped.

@@ -520,6 +520,54 @@ proptest! {
     }
 }
 
+/// A cache that the log has left behind begins anew, and so does one over a file that was put back to an earlier state.
+#[test]
+fn what_stands_behind_a_trimmed_log_is_read_anew() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("m.db");
+    let (one, two) = (open(&path, Some(Words::new("w"))), open(&path, Some(Words::new("w"))));
+    let first = add(&one, "ann", "the cat of house 0");
+    assert_eq!(recall(&two, "ann", "cat"), ["the cat of house 0"]);
+    one.delete(&scope("ann"), first).unwrap();
+    let texts: Vec<NewMemory> =
+        (1..6_000).map(|n| NewMemory::new(Kind::Note, format!("the dog of house {n}"))).collect();
+    one.add(&scope("ann"), &texts, Embed::Later, at(0)).unwrap();
+    add(&one, "ann", "a bird on the roof");
+    one.maintain(&mut |_| true).unwrap();
+    let log = one.store().read(|snapshot| {
+        let scope = snapshot.scope_id(&scope("ann"))?.unwrap();
+        snapshot.changes_since(scope, mnemon_store::Head::default())
+    });
+    assert!(log.map_err(|error: StoreError| error).unwrap().is_none(), "the log was cut");
+    assert_eq!(recall(&two, "ann", "bird on the roof")[0], "a bird on the roof");
+    let found = recall(&two, "ann", "cat");
+    assert!(found.iter().all(|text| !text.contains("cat")), "{found:?}");
+    let (asked, cold) = ("Which dog has house 77?", open(&path, Some(Words::new("w"))));
+    assert_eq!(recall(&two, "ann", asked), recall(&cold, "ann", asked));
+}
+
+#[test]
+fn what_knows_a_later_state_than_a_restored_file_begins_anew() {
+    use rusqlite::backup::Backup;
+    let folder = tempfile::tempdir().unwrap();
+    let (path, kept) = (folder.path().join("m.db"), folder.path().join("kept.db"));
+    let memory = open(&path, Some(Words::new("w")));
+    add(&memory, "ann", "the cat of the house");
+    memory.store().backup(&kept, mnemon_store::Existing::Refuse, &mut |_| {}).unwrap();
+    add(&memory, "ann", "a bird on the roof");
+    assert_eq!(recall(&memory, "ann", "bird")[0], "a bird on the roof");
+    // Under the feet of an open cache, which a file that is renamed to its place would not be: page by page.
+    let (source, mut target) = (rusqlite::Connection::open(&kept).unwrap(), rusqlite::Connection::open(&path).unwrap());
+    Backup::new(&source, &mut target).unwrap().step(-1).unwrap();
+    drop(target);
+    assert_eq!(recall(&memory, "ann", "bird"), ["the cat of the house"]);
+    for text in ["a fish in the pond", "a mouse in the wall"] {
+        add(&memory, "ann", text);
+    }
+    assert_eq!(recall(&memory, "ann", "mouse")[0], "a mouse in the wall");
+    assert!(recall(&memory, "ann", "bird").iter().all(|text| !text.contains("bird")));
+}
+
 /// What is saved of a scope is read instead of its rows, with what came after it; what cannot be read is made anew.
 #[test]
 fn what_was_saved_answers_as_what_was_read() {
