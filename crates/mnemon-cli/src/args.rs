@@ -116,6 +116,10 @@ pub(crate) enum Command {
     Scopes,
     /// Forget everything in a scope
     Clear(Clear),
+    /// Copy the memory file while it is in use
+    Backup(Backup),
+    /// Make the memory file out of a backup
+    Restore(Restore),
     /// Look for damage, and at everything that the program depends on
     Doctor(Doctor),
     /// Measure what is found, on questions whose answers are known
@@ -398,10 +402,34 @@ pub(crate) struct Clear {
 }
 
 #[derive(Debug, Args)]
+pub(crate) struct Backup {
+    /// The file to write; it appears when it is whole and checked
+    #[arg(value_name = "FILE")]
+    pub(crate) file: PathBuf,
+    /// Put it in the place of a backup that is there
+    #[arg(long)]
+    pub(crate) replace: bool,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "The backup is not changed. The memory file is the one of --db, or the usual one.")]
+pub(crate) struct Restore {
+    /// The backup
+    #[arg(value_name = "BACKUP")]
+    pub(crate) backup: PathBuf,
+    /// Put it in the place of the memory file that is there, which nobody may have open
+    #[arg(long)]
+    pub(crate) replace: bool,
+}
+
+#[derive(Debug, Args)]
 pub(crate) struct Doctor {
-    /// Embed what has no vector of the present model
+    /// Throw damaged vectors away, and embed what has no vector of the present model
     #[arg(long)]
     pub(crate) fix: bool,
+    /// Write everything that can be read and is sound into a new file; the memory file stays as it is
+    #[arg(long, value_name = "OUT", conflicts_with = "fix")]
+    pub(crate) repair: Option<PathBuf>,
 }
 
 #[derive(Debug, Args)]

@@ -108,7 +108,7 @@ impl CliError {
             },
             Self::NoMemory { .. } | Self::NoSession { .. } => 3,
             Self::Engine(mnemon::Error::Store(error)) => match error {
-                StoreError::Corrupt(_) | StoreError::BadRow { .. } => 4,
+                StoreError::Corrupt(_) | StoreError::BadRow { .. } | StoreError::BadCopy { .. } => 4,
                 StoreError::NoMemory { .. } | StoreError::NoSession { .. } => 3,
                 _ => 1,
             },
@@ -180,8 +180,11 @@ fn engine_hint(error: &mnemon::Error) -> Option<String> {
         mnemon::Error::Store(StoreError::NotADatabase { .. } | StoreError::NotMnemon { .. }) => {
             "--db names the memory file; `mnemon import` takes conversations in files of other forms"
         }
-        mnemon::Error::Store(StoreError::Corrupt(_) | StoreError::BadRow { .. }) => {
-            "`mnemon doctor` says what is damaged"
+        mnemon::Error::Store(StoreError::Exists { .. }) => {
+            "another name, or --replace where the command has it, which puts the new file in its place"
+        }
+        mnemon::Error::Store(StoreError::Corrupt(_) | StoreError::BadRow { .. } | StoreError::BadCopy { .. }) => {
+            "`mnemon doctor` says what is damaged, `mnemon doctor --repair OUT` writes what is sound into a new file"
         }
         _ => return None,
     };

@@ -43,6 +43,7 @@ mod manager;
 mod memories;
 mod observe;
 mod query;
+mod safekeeping;
 mod session;
 mod stats;
 pub mod tokens;
@@ -70,7 +71,8 @@ pub use mnemon_long_term::{
 pub use mnemon_select as select;
 pub use mnemon_short_term::{Eviction, EvictionPolicy, Exchange};
 pub use mnemon_store::{
-    Damage, Durability, ErasureRow, ListFilter, MemoryUpdate, Scrubbed, Selection, StoreError, StoreStats, Verified,
+    BackupReport, Damage, Dropped, Durability, ErasureRow, Existing, ListFilter, LostMemory, MemoryUpdate, Salvaged,
+    SalvagedTable, Scrubbed, Selection, Steps, StoreError, StoreStats, Verified,
 };
 pub use observe::Observed;
 pub use query::MemoryQuery;

@@ -8,6 +8,7 @@ use mnemon::embed::{LocateOptions, ModelSource, SentenceTransformer, locate};
 use mnemon::{ContextManager, Damage, Embedded, Embedder, Progress, Purpose, Step};
 use serde::Serialize;
 
+use super::repair;
 use crate::app::{App, Need};
 use crate::args::Doctor;
 use crate::error::{CliError, Outcome};
@@ -57,6 +58,9 @@ struct Tokenizer {
 }
 
 pub(crate) fn run(app: &mut App, args: &Doctor) -> Result<Outcome, CliError> {
+    if let Some(to) = &args.repair {
+        return repair::run(app, to);
+    }
     let path = app.path()?;
     let model = look_at_model(app);
     let tokenizer = look_at_tokenizer(app);
@@ -67,7 +71,11 @@ pub(crate) fn run(app: &mut App, args: &Doctor) -> Result<Outcome, CliError> {
     }
     let need = if args.fix { Need::Write } else { Need::Read };
     let memory = if model.problem.is_none() { app.open(need)? } else { app.open_without_model(need)? };
-    let damage = memory.check()?;
+    let mut damage = memory.check()?;
+    if args.fix && damage.iter().any(|damage| damage.part == "vectors") {
+        memory.drop_damaged()?;
+        damage = memory.check()?;
+    }
     let embedded = if args.fix && damage.is_empty() { embed(app, &memory)? } else { 0 };
     let (memories, without, scopes) = coverage(&memory)?;
     let without_vector = model.problem.is_none().then_some(without);

@@ -1,6 +1,7 @@
 //! The commands, a file each.
 
 mod add;
+mod backup;
 mod bench;
 mod clear;
 mod completions;
@@ -17,6 +18,7 @@ mod import;
 mod list;
 mod observe;
 mod pin;
+mod repair;
 mod scopes;
 mod search;
 mod show;
@@ -49,6 +51,8 @@ pub(crate) fn run(app: &mut App, command: Command) -> Result<Outcome, CliError> 
         Command::Stats => stats::run(app),
         Command::Scopes => scopes::run(app),
         Command::Clear(args) => clear::run(app, &args),
+        Command::Backup(args) => backup::run(app, &args),
+        Command::Restore(args) => backup::restore(app, &args),
         Command::Doctor(args) => doctor::run(app, &args),
         Command::Bench(args) => bench::run(app, &args),
         Command::Completions(args) => completions::run(app, &args),

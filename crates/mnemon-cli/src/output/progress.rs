@@ -5,7 +5,7 @@ use std::io::IsTerminal;
 use std::time::Duration;
 
 use indicatif::{HumanDuration, ProgressBar, ProgressDrawTarget, ProgressState, ProgressStyle};
-use mnemon::{Progress, Step};
+use mnemon::{Progress, Step, Steps};
 
 use super::{Output, count};
 
@@ -45,7 +45,11 @@ impl ImportProgress {
             }
             _ => {
                 self.end();
-                let bar = bar(progress);
+                let name = match progress.step {
+                    Step::Store => "storing",
+                    Step::Embed => "embedding",
+                };
+                let bar = bar(name, progress.total);
                 bar.set_position(progress.done);
                 self.current = Some((progress.step, bar));
             }
@@ -60,12 +64,34 @@ impl ImportProgress {
     }
 }
 
-fn bar(progress: Progress) -> ProgressBar {
-    let name = match progress.step {
-        Step::Store => "storing",
-        Step::Embed => "embedding",
-    };
-    let bar = ProgressBar::with_draw_target(Some(progress.total), ProgressDrawTarget::stderr());
+/// Work of one kind as a bar.
+pub(crate) struct StepProgress {
+    bar: Option<ProgressBar>,
+}
+
+impl StepProgress {
+    pub(crate) fn new(out: &Output, name: &'static str) -> Self {
+        let is_shown = !out.is_quiet && std::io::stderr().is_terminal();
+        Self { bar: is_shown.then(|| bar(name, 0)) }
+    }
+
+    pub(crate) fn update(&mut self, steps: Steps) {
+        if let Some(bar) = &self.bar {
+            bar.set_length(steps.total);
+            bar.set_position(steps.done);
+        }
+    }
+
+    /// Takes the bar away: what follows says how it ended.
+    pub(crate) fn end(&mut self) {
+        if let Some(bar) = self.bar.take() {
+            bar.finish_and_clear();
+        }
+    }
+}
+
+fn bar(name: &'static str, total: u64) -> ProgressBar {
+    let bar = ProgressBar::with_draw_target(Some(total), ProgressDrawTarget::stderr());
     let template = "{prefix:>9} ▕{wide_bar}▏ {human_pos} / {human_len}  {rate}{left}";
     let style = ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar());
     bar.set_style(style.progress_chars("█▉▊▋▌▍▎▏░").with_key("rate", rate).with_key("left", left));

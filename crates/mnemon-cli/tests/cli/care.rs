@@ -1,4 +1,4 @@
-//! `doctor`: what is sound, what is not, and what it mends.
+//! `doctor`, `backup` and `restore`: what is sound, what is not, what is mended, and what is kept elsewhere.
 
 use std::fs::OpenOptions;
 use std::io::{Seek, SeekFrom, Write};
@@ -53,4 +53,55 @@ fn what_has_no_vector_is_found_and_embedded() {
     let fixed = home.json(&["doctor", "--fix"]);
     assert_eq!((&fixed["embedded"], &fixed["without_vector"]), (&json!(2), &json!(0)));
     assert!(home.json(&["search", "vegetables"])["hits"][0]["signals"]["cosine"].is_number());
+}
+
+#[test]
+fn a_backup_is_restored() {
+    let home = Home::new();
+    let id = home.add(&["Ann grows tomatoes", "--scope", "ann"]);
+    let report = home.json(&["backup", "b.db"]);
+    assert_eq!((&report["memories"], &report["damaged_memories"]), (&json!(1), &json!(0)));
+    home.ok(&["delete", &id, "--scope", "ann"]);
+    for arguments in [&["backup", "b.db"][..], &["restore", "b.db"], &["doctor", "--repair", "b.db"]] {
+        let refused = home.run(arguments);
+        assert_eq!(refused.code, 1, "{refused:?}");
+        assert!(refused.stderr.contains("expected no file at"), "{refused:?}");
+    }
+    assert_eq!(home.run(&["restore", "none.db", "--replace"]).code, 1);
+    assert!(home.ok(&["restore", "b.db", "--replace"]).starts_with("restored 1 memory to "));
+    assert_eq!(home.json(&["show", &id, "--scope", "ann"])["text"], "Ann grows tomatoes");
+    assert_ne!(home.json(&["backup", "b.db", "--replace"])["uuid"], report["uuid"]);
+    assert_eq!(home.json(&["doctor"])["damage"], json!([]));
+}
+
+#[test]
+fn what_is_sound_in_a_damaged_file_is_repaired() {
+    let home = Home::new();
+    let ids: Vec<String> =
+        (0..3).map(|n| home.add(&[&format!("number {n} of the garden"), "--scope", "ann"])).collect();
+    let sound = home.json(&["doctor", "--repair", "sound.db"]);
+    assert_eq!(sound["lost"], json!([]));
+    let conn = rusqlite::Connection::open(home.path("m.db")).unwrap();
+    // What says nothing of the text leaves the passage and its vector alone.
+    conn.execute("UPDATE memory SET occurred_at = 77 WHERE id = 2", []).unwrap();
+    conn.execute("UPDATE vector SET data = zeroblob(length(data)) WHERE id = ((1 << 51) | (3 << 8))", []).unwrap();
+    drop(conn);
+    let report = home.run(&["doctor"]);
+    assert_eq!(report.code, 4, "{report:?}");
+    assert!(report.stdout.contains(&format!("memories: 1 do not fit their checksum: {}", ids[1])), "{report:?}");
+    let repaired = home.run(&["doctor", "--repair", "new.db"]);
+    assert_eq!(repaired.code, 4, "{repaired:?}");
+    assert!(
+        repaired.stdout.contains(&format!("✗ lost {} (row 2): it does not fit its checksum", ids[1])),
+        "{repaired:?}"
+    );
+    let fixed = home.json(&["--db", "new.db", "doctor", "--fix"]);
+    assert_eq!((&fixed["damage"], &fixed["memories"], &fixed["without_vector"]), (&json!([]), &json!(2), &json!(0)));
+    // One of the two had a vector that was sound.
+    assert_eq!(fixed["embedded"], 1, "{fixed}");
+    let found = home.json(&["--db", "new.db", "--scope", "ann", "search", "garden"]);
+    assert_eq!(found["hits"].as_array().unwrap().len(), 2);
+    // Vectors alone are mended in place.
+    let fixed = home.run(&["doctor", "--fix"]);
+    assert!(fixed.stdout.contains("memories: 1 do not") && !fixed.stdout.contains("seal"), "{fixed:?}");
 }
