@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 
 use mnemon_core::{EndReason, Kind, MemoryId, Role, Trust};
 use rusqlite::types::Value;
-use rusqlite::{Connection, Row, params, params_from_iter};
+use rusqlite::{Connection, ErrorCode, Row, params, params_from_iter};
 use uuid::Uuid;
 
 use crate::backup::{Partial, make_folder, refuse_itself};
@@ -815,7 +815,7 @@ impl<'a> Salvage<'a> {
     fn insert(&self, sql: &str, params: impl rusqlite::Params) -> Result<bool, StoreError> {
         match self.to.prepare_cached(sql)?.execute(params) {
             Ok(_) => Ok(true),
-            Err(error) if error.sqlite_error_code() == Some(rusqlite::ErrorCode::ConstraintViolation) => Ok(false),
+            Err(error) if error.sqlite_error_code() == Some(ErrorCode::ConstraintViolation) => Ok(false),
             Err(error) => Err(in_new_file(error)),
         }
     }
@@ -882,6 +882,12 @@ fn readable<T>(read: Result<T, StoreError>) -> Result<Option<T>, StoreError> {
             | rusqlite::Error::InvalidColumnType(..)
             | rusqlite::Error::SqlInputError { .. },
         )) => Ok(None),
+        // A length that is damaged asks for more memory than there is.
+        Err(StoreError::Sqlite(source))
+            if matches!(source.sqlite_error_code(), Some(ErrorCode::OutOfMemory | ErrorCode::TooBig)) =>
+        {
+            Ok(None)
+        }
         Err(error) => Err(error),
     }
 }
