@@ -643,6 +643,9 @@ fn memory_from_row(row: &Row<'_>) -> Result<Memory, StoreError> {
             })
         }
     };
+    if turn.is_some() != (kind == Kind::Turn) {
+        return Err(damaged("a session for a turn, and for nothing else", "another row of `session`".to_owned()));
+    }
     let metadata = match row.get::<_, Option<String>>(10)? {
         None => Metadata::new(),
         Some(text) => serde_json::from_str(&text).map_err(|error| damaged("a JSON object", error.to_string()))?,
