@@ -20,10 +20,6 @@ use crate::supervise::{Teller, supervise};
 use crate::vfs::{self, Monitor, Recording};
 use crate::{Result, scratch};
 
-/// Whether rows carry checksums. Until they do, a row that is not what was written is counted as unprotected; from then on
-/// it is a finding.
-pub const ROWS_HAVE_CHECKSUMS: bool = true;
-
 const USER: &str = "damage";
 /// Cases of one process.
 const CASES: u64 = 50;
@@ -350,11 +346,9 @@ fn read_everything(teller: &Teller, original: &Original, target: Target, file: &
     };
     teller.count(&name(outcome), 1)?;
     if let Some(first) = wrong.first() {
-        teller.count(&name("files with rows that nobody wrote (unprotected)"), 1)?;
+        teller.count(&name("files with rows that nobody wrote"), 1)?;
         teller.count(&name("files with such rows of which check does not know"), u64::from(!noticed))?;
-        if ROWS_HAVE_CHECKSUMS {
-            teller.find(format!("{} rows that nobody wrote, such as {first}", wrong.len()))?;
-        }
+        teller.find(format!("{} rows that nobody wrote, such as {first}", wrong.len()))?;
     }
     Ok(())
 }
