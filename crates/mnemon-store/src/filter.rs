@@ -8,8 +8,9 @@
 use std::collections::BTreeSet;
 use std::error::Error;
 use std::fmt;
+use std::sync::LazyLock;
 
-use mnemon_core::{Bounds, Field, Filter, Kind, Metadata, Role, SessionId, Timestamp, Value};
+use mnemon_core::{Bounds, Field, Filter, Kind, Metadata, Role, SessionId, Trust, Value};
 use rusqlite::functions::{Context, FunctionFlags};
 use rusqlite::types::Value as Sql;
 use rusqlite::types::ValueRef;
@@ -118,13 +119,15 @@ impl Condition {
                     })
                     .collect(),
             ),
+            Field::Trust => Self::among(column(field), of_words(|value| value.word().map(Trust::code))),
+            Field::Importance => Self::among(
+                column(field),
+                values.iter().filter_map(|value| Some(Sql::Real(value.as_f32()?.into()))).collect(),
+            ),
             Field::OccurredAt | Field::Time | Field::StoredAt => {
-                let times = values.iter().filter_map(|value| match value {
-                    // Stored times are whole milliseconds, so no other can be equal to one.
-                    Value::Time(time) if Milliseconds::of(*time).is_whole => Some(Milliseconds::of(*time).floor()),
-                    _ => None,
-                });
-                Self::among(column(field), times.map(Sql::Integer).collect())
+                // Stored times are whole milliseconds, so no other can be equal to one.
+                let times = values.iter().filter_map(Milliseconds::of_value).filter(|time| time.is_whole);
+                Self::among(column(field), times.map(|time| Sql::Integer(time.floor)).collect())
             }
             // All of what is about metadata was taken by `build`.
             Field::Metadata(_) => Self::never(),
@@ -144,20 +147,22 @@ impl Condition {
 
     fn range(field: &Field, bounds: &Bounds) -> Self {
         let column = column(field);
-        let mut parts = Vec::new();
-        for (word, bound) in bounds.given() {
-            let Value::Time(time) = bound else { return Self::never() };
-            let time = Milliseconds::of(*time);
-            // Stored times are whole milliseconds: what is later than a part of one is at the next one or later.
-            let (sign, bound) = match word {
-                "gt" => (">", time.floor()),
-                "gte" => (">=", time.ceiling()),
-                "lt" => ("<", time.ceiling()),
-                _ => ("<=", time.floor()),
+        let compare = |(word, bound)| {
+            let sign = match word {
+                "gt" => ">",
+                "gte" => ">=",
+                "lt" => "<",
+                _ => "<=",
             };
-            parts.push(Self::new(format!("coalesce({column} {sign} ?, 0)"), [Sql::Integer(bound)]));
-        }
-        Self::balanced(parts, "AND")
+            let bound = match field {
+                Field::Trust => Sql::Integer(Value::word::<Trust>(bound)?.code()),
+                Field::Importance => Sql::Real(bound.as_f32()?.into()),
+                _ => Sql::Integer(Milliseconds::of_value(bound)?.bound(word)),
+            };
+            Some(Self::new(format!("coalesce({column} {sign} ?, 0)"), [bound]))
+        };
+        let parts: Option<Vec<Self>> = bounds.given().map(compare).collect();
+        parts.map_or_else(Self::never, |parts| Self::balanced(parts, "AND"))
     }
 
     fn exists(field: &Field) -> Self {
@@ -166,7 +171,9 @@ impl Condition {
                 Field::Role | Field::Session | Field::Speaker | Field::Source | Field::OccurredAt => {
                     format!("({} IS NOT NULL)", column(field))
                 }
-                Field::Kind | Field::Pinned | Field::Time | Field::StoredAt => "1".to_owned(),
+                Field::Kind | Field::Pinned | Field::Trust | Field::Importance | Field::Time | Field::StoredAt => {
+                    "1".to_owned()
+                }
                 Field::Metadata(_) => "0".to_owned(),
             },
             [],
@@ -184,10 +191,30 @@ fn column(field: &Field) -> &'static str {
         Field::OccurredAt => "m.occurred_at",
         Field::Time => "coalesce(m.occurred_at, m.stored_at)",
         Field::StoredAt => "m.stored_at",
+        Field::Trust => &TRUST,
+        Field::Importance => "coalesce((SELECT importance FROM memory_state WHERE memory_id = m.id), 0.5)",
         // Without an order, or not a column.
         Field::Kind | Field::Pinned | Field::Metadata(_) => "NULL",
     }
 }
+
+/// The code of [`Memory::trust`](mnemon_core::Memory::trust): what is written, else what [`Trust::of`] says of such a row.
+static TRUST: LazyLock<String> = LazyLock::new(|| {
+    let turns = Role::ALL.iter().map(|role| (Kind::Turn, Some(*role)));
+    let others = Kind::ALL.iter().filter(|kind| **kind != Kind::Turn).map(|kind| (*kind, None));
+    let mut sql = String::from(
+        "coalesce((SELECT trust FROM memory_state WHERE memory_id = m.id),
+             CASE 100 * m.kind + 10 * coalesce(m.role, 0) + (m.source_id IS NOT NULL)",
+    );
+    for (kind, role) in turns.chain(others) {
+        for is_imported in [false, true] {
+            let row = 100 * kind.code() + 10 * role.map_or(0, Role::code) + i64::from(is_imported);
+            sql.push_str(&format!(" WHEN {row} THEN {}", Trust::of(kind, role, is_imported).code()));
+        }
+    }
+    sql.push_str(" END)");
+    sql
+});
 
 /// `?, ?, ?`
 fn marks(count: usize) -> String {
@@ -203,19 +230,20 @@ struct Milliseconds {
 }
 
 impl Milliseconds {
-    fn of(time: Timestamp) -> Self {
+    fn of_value(value: &Value) -> Option<Self> {
+        let Value::Time(time) = value else { return None };
         let nanoseconds = time.as_nanosecond();
         // A time lies between the years -9999 and 9999: about 10^14 milliseconds.
         let floor = i64::try_from(nanoseconds.div_euclid(1_000_000)).unwrap_or(i64::MAX);
-        Self { floor, is_whole: nanoseconds.rem_euclid(1_000_000) == 0 }
+        Some(Self { floor, is_whole: nanoseconds.rem_euclid(1_000_000) == 0 })
     }
 
-    fn floor(&self) -> i64 {
-        self.floor
-    }
-
-    fn ceiling(&self) -> i64 {
-        if self.is_whole { self.floor } else { self.floor.saturating_add(1) }
+    /// The same bound for whole milliseconds: what is later than a part of one is at the next one or later.
+    fn bound(&self, word: &str) -> i64 {
+        match word {
+            "gte" | "lt" if !self.is_whole => self.floor.saturating_add(1),
+            _ => self.floor,
+        }
     }
 }
 

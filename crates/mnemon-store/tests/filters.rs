@@ -34,6 +34,8 @@ struct Spec {
     occurred_at: Option<Timestamp>,
     stored_at: Timestamp,
     metadata: Metadata,
+    trust: Option<Trust>,
+    importance: Option<f32>,
 }
 
 /// A filter that is not yet about the memories of one world.
@@ -161,8 +163,9 @@ fn any_spec() -> impl Strategy<Value = Spec> {
     let turn = prop::option::of((0..SESSIONS, any_role(), prop::option::of(any_word())));
     let kind = prop::sample::select(vec![Kind::Fact, Kind::Note, Kind::Document, Kind::Summary]);
     let origin = prop::option::of(any_word());
-    (0..SCOPES, turn, kind, any::<bool>(), origin, prop::option::of(any_time()), any_time(), any_metadata()).prop_map(
-        |(scope, turn, kind, pinned, source, occurred_at, stored_at, metadata)| Spec {
+    let known = (prop::option::of(any_trust()), prop::option::of(any_importance()));
+    (0..SCOPES, turn, kind, any::<bool>(), origin, prop::option::of(any_time()), any_time(), any_metadata(), known)
+        .prop_map(|(scope, turn, kind, pinned, source, occurred_at, stored_at, metadata, (trust, importance))| Spec {
             scope,
             kind: if turn.is_some() { Kind::Turn } else { kind },
             pinned: pinned && turn.is_none(),
@@ -171,8 +174,18 @@ fn any_spec() -> impl Strategy<Value = Spec> {
             occurred_at,
             stored_at,
             metadata,
-        },
-    )
+            trust,
+            importance,
+        })
+}
+
+fn any_trust() -> impl Strategy<Value = Trust> {
+    prop::sample::select(Trust::ALL)
+}
+
+/// Numbers that 32 bits do not hold exactly among them.
+fn any_importance() -> impl Strategy<Value = f32> {
+    prop::sample::select(vec![0.0, 0.1, 0.5, 0.7, 1.0])
 }
 
 /// A field with a value that it can have.
@@ -185,7 +198,17 @@ fn field_and_value() -> impl Strategy<Value = (Field, Value)> {
         1 => (Just(Field::Role), any_role().prop_map(Value::from)),
         1 => (prop::sample::select(vec![Field::Speaker, Field::Source]), any_word().prop_map(Value::from)),
         1 => (Just(Field::Pinned), any::<bool>().prop_map(Value::from)),
+        1 => (Just(Field::Trust), any_trust().prop_map(Value::from)),
+        1 => (Just(Field::Importance), any_number_near_importance()),
         2 => (times, any_bound_time().prop_map(Value::from)),
+    ]
+}
+
+fn any_number_near_importance() -> impl Strategy<Value = Value> {
+    prop_oneof![
+        3 => prop::sample::select(vec![0.0, 0.1, 0.5, 0.7, 1.0]).prop_map(|number: f64| Value::from(number)),
+        1 => any_importance().prop_map(Value::from),
+        1 => any_number(),
     ]
 }
 
@@ -215,6 +238,8 @@ fn any_filter() -> impl Strategy<Value = Open> {
         1 => field_and_value().prop_map(|(field, _)| Filter::Exists(field)),
         2 => (prop::collection::vec(any_key(), 1..3), any_bounds(any_number()))
             .prop_map(|(path, bounds)| Filter::Range(Field::Metadata(path), bounds)),
+        1 => any_bounds(any_trust().prop_map(Value::from)).prop_map(|bounds| Filter::Range(Field::Trust, bounds)),
+        1 => any_bounds(any_number_near_importance()).prop_map(|bounds| Filter::Range(Field::Importance, bounds)),
         2 => (times, any_bounds(any_bound_time().prop_map(Value::from)))
             .prop_map(|(field, bounds)| Filter::Range(field, bounds)),
     ];
@@ -258,6 +283,8 @@ fn known_of(memory: &Memory) -> Vec<(Field, Value)> {
         (Field::Kind, memory.kind.into()),
         (Field::Time, memory.time().into()),
         (Field::StoredAt, memory.stored_at.into()),
+        (Field::Trust, memory.trust.into()),
+        (Field::Importance, memory.state.importance.into()),
     ];
     known.extend(memory.occurred_at.map(|time| (Field::OccurredAt, time.into())));
     known.extend(memory.origin.iter().map(|origin| (Field::Source, origin.source.clone().into())));
@@ -374,6 +401,7 @@ fn store_one(
     let text = format!("memory {at}");
     let origin = spec.source.clone().map(|source| Origin { source, id: at.to_string() });
     let metadata = spec.metadata.clone();
+    let state = State { importance: spec.importance.unwrap_or(0.5), ..State::default() };
     let (added, turn) = match &spec.turn {
         Some((session, role, speaker)) => {
             let session = spec.scope * SESSIONS + session;
@@ -382,6 +410,8 @@ fn store_one(
                 metadata: metadata.clone(),
                 origin: origin.clone(),
                 occurred_at: spec.occurred_at,
+                trust: spec.trust,
+                state: state.clone(),
                 ..NewTurn::new(*role, &text)
             };
             let placement = Placement::LongTerm;
@@ -399,12 +429,15 @@ fn store_one(
                 metadata: metadata.clone(),
                 origin: origin.clone(),
                 occurred_at: spec.occurred_at,
+                trust: spec.trust,
+                state: state.clone(),
                 ..NewMemory::new(spec.kind, &text)
             };
             (tx.add_memory(&scope(spec.scope), &new, spec.stored_at)?, None)
         }
     };
-    let trust = Trust::of(spec.kind, turn.as_ref().map(|turn: &Turn| turn.role), origin.is_some());
+    let role = turn.as_ref().map(|turn: &Turn| turn.role);
+    let trust = spec.trust.unwrap_or(Trust::of(spec.kind, role, origin.is_some())).min(Trust::most(role));
     let memory = Memory {
         id: added.id,
         scope: scope(spec.scope),
@@ -420,7 +453,7 @@ fn store_one(
         stored_at: spec.stored_at,
         updated_at: spec.stored_at,
         trust,
-        state: State::default(),
+        state,
     };
     Ok((spec.scope, added.row, memory))
 }

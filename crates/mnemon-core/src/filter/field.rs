@@ -6,7 +6,7 @@ use std::str::FromStr;
 use super::error::cut;
 use super::text::{Scanner, is_word_char, quoted};
 use super::{Bounds, Filter, FilterError, Value};
-use crate::{Kind, Role, SessionId};
+use crate::{Kind, Role, SessionId, Trust};
 
 /// What of a memory a condition speaks of.
 ///
@@ -17,6 +17,8 @@ use crate::{Kind, Role, SessionId};
 /// | `speaker` | the name of who said it, a text | where no name is known |
 /// | `session` | a [`SessionId`], as text | for what is no turn |
 /// | `pinned` | true or false | never |
+/// | `trust` | a [`Trust`], as its word; ordered from `untrusted` to `user` | never |
+/// | `importance` | a number from 0 to 1, as a number of 32 bits | never |
 /// | `source` | the source of its origin, a text | without an origin |
 /// | `occurred_at` | a time | where it is not known |
 /// | `time` | a time: `occurred_at`, or else `stored_at` | never |
@@ -47,6 +49,10 @@ pub enum Field {
     Session,
     /// [`Memory::pinned`](crate::Memory::pinned).
     Pinned,
+    /// [`Memory::trust`](crate::Memory::trust).
+    Trust,
+    /// [`State::importance`](crate::State::importance).
+    Importance,
     /// [`Origin::source`](crate::Origin::source).
     Source,
     /// [`Memory::occurred_at`](crate::Memory::occurred_at).
@@ -66,16 +72,20 @@ pub(super) enum Holds {
     Role,
     Session,
     Bool,
+    Trust,
+    Importance,
     Time,
 }
 
 /// The fields that have a name of their own.
-const NAMES: [(&str, Field); 9] = [
+const NAMES: [(&str, Field); 11] = [
     ("kind", Field::Kind),
     ("role", Field::Role),
     ("speaker", Field::Speaker),
     ("session", Field::Session),
     ("pinned", Field::Pinned),
+    ("trust", Field::Trust),
+    ("importance", Field::Importance),
     ("source", Field::Source),
     ("occurred_at", Field::OccurredAt),
     ("time", Field::Time),
@@ -148,6 +158,8 @@ impl Field {
             Self::Speaker | Self::Source => Holds::Text,
             Self::Session => Holds::Session,
             Self::Pinned => Holds::Bool,
+            Self::Trust => Holds::Trust,
+            Self::Importance => Holds::Importance,
             Self::OccurredAt | Self::Time | Self::StoredAt => Holds::Time,
         }
     }
@@ -193,6 +205,8 @@ impl Field {
             (Holds::Role, value) => (value.word::<Role>().is_some(), "user, assistant, system or tool"),
             (Holds::Session, value) => (value.word::<SessionId>().is_some(), "the id of a session"),
             (Holds::Bool, value) => (matches!(value, Value::Bool(_)), "true or false"),
+            (Holds::Trust, value) => (value.word::<Trust>().is_some(), TRUST),
+            (Holds::Importance, value) => (value.as_f32().is_some(), "a number"),
             (Holds::Time, value) => (matches!(value, Value::Time(_)), TIME),
         };
         self.refuse_unless(fits, expected, value)
@@ -215,9 +229,9 @@ impl Field {
     }
 
     pub(super) fn check_bound(&self, bound: &Value) -> Result<(), FilterError> {
-        let is_number = matches!(bound, Value::Integer(_) | Value::Float(_)) && bound.is_json();
         let (fits, expected) = match self.holds() {
-            Holds::Json => (is_number, "a number as a bound"),
+            Holds::Json | Holds::Importance => (bound.as_f32().is_some(), "a number as a bound"),
+            Holds::Trust => (bound.word::<Trust>().is_some(), TRUST),
             Holds::Time => (matches!(bound, Value::Time(_)), TIME),
             _ => (false, "no bounds, because it has no order"),
         };
@@ -233,6 +247,7 @@ impl Field {
     }
 }
 
+const TRUST: &str = "untrusted, external, assistant or user";
 pub(super) const TIME: &str = "a time such as 2025-03-02, 2025-03-02T18:05 or 2025-03-02T18:05:00Z";
 
 impl FromStr for Field {

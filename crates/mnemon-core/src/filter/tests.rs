@@ -5,7 +5,7 @@ use proptest::prelude::*;
 use serde_json::{Value as Json, json};
 
 use super::{Bounds, Field, Filter, FilterError, Value};
-use crate::{Kind, Memory, MemoryId, Metadata, Origin, Placement, Role, Scope, SessionId, Turn};
+use crate::{Kind, Memory, MemoryId, Metadata, Origin, Placement, Role, Scope, SessionId, State, Trust, Turn};
 
 fn memory(metadata: Json) -> Memory {
     let at = |second| Timestamp::from_second(second).unwrap();
@@ -24,8 +24,8 @@ fn memory(metadata: Json) -> Memory {
         occurred_at: None,
         stored_at: at(1_740_900_000),
         updated_at: at(1_740_900_000),
-        trust: crate::Trust::User,
-        state: crate::State::default(),
+        trust: Trust::User,
+        state: State::default(),
     }
 }
 
@@ -41,6 +41,8 @@ fn turn() -> Memory {
         kind: Kind::Turn,
         turn: Some(turn),
         pinned: true,
+        trust: Trust::External,
+        state: State { importance: 0.7, ..State::default() },
         origin: Some(Origin { source: "file:notes.md".into(), id: "1".into() }),
         occurred_at: Some("2025-03-02T00:00:00Z".parse().unwrap()),
         ..memory(json!({}))
@@ -125,6 +127,12 @@ fn fields_of_the_memory_itself_are_compared_by_their_types() {
     check("session = 07070707-0707-0707-0707-070707070707", true, false);
     check("session not in (07070707-0707-0707-0707-070707070708)", true, true);
     check("pinned = true", true, false);
+    check("trust = external", true, false);
+    check("trust >= assistant", false, true);
+    check("trust > untrusted and trust <= User", true, true);
+    check("importance = 0.7", true, false);
+    check("importance > 0.699 and importance < 1", true, false);
+    check("importance <= 0.5 and exists(importance)", false, true);
     check("source = file:notes.md", true, false);
     check("not exists(source)", false, true);
     check("occurred_at = 2025-03-02", true, false);
@@ -352,6 +360,8 @@ fn field_and_value() -> impl Strategy<Value = (Field, Value)> {
         1 => (Just(Field::Role), prop::sample::select(Role::ALL).prop_map(Value::from)),
         1 => (prop::sample::select(vec![Field::Speaker, Field::Source]), any_text().prop_map(Value::from)),
         1 => (Just(Field::Pinned), any::<bool>().prop_map(Value::from)),
+        1 => (Just(Field::Trust), prop::sample::select(Trust::ALL).prop_map(Value::from)),
+        1 => (Just(Field::Importance), (0.0..1.0).prop_map(|importance: f64| importance.into())),
         2 => (prop::sample::select(vec![Field::OccurredAt, Field::Time, Field::StoredAt]), any_time()),
         1 => (Just(Field::Session), any::<[u8; 16]>().prop_map(|id| SessionId::from_bytes(id).into())),
     ]
@@ -371,6 +381,8 @@ fn any_filter() -> impl Strategy<Value = Filter> {
         field_and_value().prop_map(|(field, _)| Filter::Exists(field)),
         (any_key(), bounds(number.boxed())).prop_map(|(key, bounds)| Filter::Range(Field::metadata([key]), bounds)),
         bounds(any_time().boxed()).prop_map(|bounds| Filter::Range(Field::Time, bounds)),
+        bounds(prop::sample::select(Trust::ALL).prop_map(Value::from).boxed())
+            .prop_map(|bounds| Filter::Range(Field::Trust, bounds)),
     ];
     leaf.prop_recursive(5, 24, 4, |inner| {
         prop_oneof![

@@ -390,8 +390,10 @@ impl Parser<'_> {
 fn bare(word: &str, holds: Holds) -> Option<Value> {
     match holds {
         Holds::Time => return time(word).map(Value::Time),
-        Holds::Text | Holds::Kind | Holds::Role | Holds::Session => return Some(Value::Text(word.to_owned())),
-        Holds::Bool | Holds::Json => {}
+        Holds::Text | Holds::Kind | Holds::Role | Holds::Session | Holds::Trust => {
+            return Some(Value::Text(word.to_owned()));
+        }
+        Holds::Bool | Holds::Importance | Holds::Json => {}
     }
     match word.to_ascii_lowercase().as_str() {
         "true" => Some(Value::Bool(true)),

@@ -11,7 +11,7 @@ use serde_json::Value as Json;
 
 use super::Field;
 use super::text::quoted;
-use crate::{Kind, Memory, Metadata, Role, SessionId};
+use crate::{Kind, Memory, Metadata, Role, SessionId, Trust};
 
 /// What a field is compared with.
 #[derive(Debug, Clone, PartialEq)]
@@ -25,7 +25,7 @@ pub enum Value {
     Integer(i128),
     /// A floating-point number, finite.
     Float(f64),
-    /// A text. Also the word of a kind or a role, and the id of a session.
+    /// A text. Also the word of a kind, a role or a class of trust, and the id of a session.
     Text(String),
     /// A point in time.
     Time(Timestamp),
@@ -83,6 +83,16 @@ impl Value {
         }
     }
 
+    /// The number of 32 bits that is nearest, where it is a number that JSON can hold: what an importance compares with.
+    #[must_use]
+    pub fn as_f32(&self) -> Option<f32> {
+        match self {
+            Self::Integer(number) if self.is_json() => Some(*number as f32),
+            Self::Float(number) if self.is_json() => Some(*number as f32),
+            _ => None,
+        }
+    }
+
     /// The number of JSON, whole where it is written so.
     pub(super) fn number(number: &serde_json::Number) -> Option<Self> {
         let whole = number.as_i64().map(i128::from).or_else(|| number.as_u64().map(i128::from));
@@ -135,6 +145,8 @@ pub(super) enum Found<'m> {
     Role(Role),
     Session(SessionId),
     Bool(bool),
+    Trust(Trust),
+    Importance(f32),
     Time(Timestamp),
 }
 
@@ -148,6 +160,8 @@ impl<'m> Found<'m> {
             Field::Speaker => Self::Text(turn?.speaker.as_deref()?),
             Field::Session => Self::Session(turn?.session),
             Field::Pinned => Self::Bool(memory.pinned),
+            Field::Trust => Self::Trust(memory.trust),
+            Field::Importance => Self::Importance(memory.state.importance),
             Field::Source => Self::Text(&memory.origin.as_ref()?.source),
             Field::OccurredAt => Self::Time(memory.occurred_at?),
             Field::Time => Self::Time(memory.time()),
@@ -171,6 +185,8 @@ impl<'m> Found<'m> {
             (Self::Role(role), value) => value.word() == Some(role),
             (Self::Session(session), value) => value.word() == Some(session),
             (Self::Bool(found), Value::Bool(value)) => found == *value,
+            (Self::Trust(trust), value) => value.word() == Some(trust),
+            (Self::Importance(importance), value) => value.as_f32() == Some(importance),
             (Self::Time(time), Value::Time(value)) => time == *value,
             _ => false,
         }
@@ -179,6 +195,8 @@ impl<'m> Found<'m> {
     pub(super) fn lies_in(self, bounds: &Bounds) -> bool {
         match self {
             Self::Json(Json::Number(number)) => bounds.has(|bound| compare_number(number, bound)),
+            Self::Trust(trust) => bounds.has(|bound| Some(trust.cmp(&bound.word()?))),
+            Self::Importance(importance) => bounds.has(|bound| importance.partial_cmp(&bound.as_f32()?)),
             Self::Time(time) => bounds.has(|bound| match bound {
                 Value::Time(bound) => Some(time.cmp(bound)),
                 _ => None,
@@ -229,11 +247,13 @@ from! {
     i64: value => Self::Integer(value.into()),
     u32: value => Self::Integer(value.into()),
     u64: value => Self::Integer(value.into()),
+    f32: value => Self::Float(value.into()),
     f64: value => Self::Float(value),
     &str: value => Self::Text(value.to_owned()),
     String: value => Self::Text(value),
     Timestamp: value => Self::Time(value),
     Kind: value => Self::Text(value.as_str().to_owned()),
     Role: value => Self::Text(value.as_str().to_owned()),
+    Trust: value => Self::Text(value.as_str().to_owned()),
     SessionId: value => Self::Text(value.to_string()),
 }
