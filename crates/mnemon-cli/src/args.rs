@@ -287,6 +287,9 @@ pub(crate) struct Context {
     /// The time from which the input looks back [default: when the newest memory was made]
     #[arg(long, value_name = "TIME", value_parser = time)]
     pub(crate) asked_at: Option<Timestamp>,
+    /// Recall only what may be believed at least so far: user, assistant, external or untrusted
+    #[arg(long, value_name = "TRUST")]
+    pub(crate) trust: Option<Trust>,
     /// Recall only memories that match; pinned ones and recent turns stay
     #[arg(long, value_name = "FILTER")]
     pub(crate) filter: Option<Filter>,
@@ -327,6 +330,9 @@ pub(crate) struct Import {
     /// Leave out what cannot be read, and report it, instead of failing
     #[arg(long)]
     pub(crate) skip_invalid: bool,
+    /// The most that anything in the file is believed: user, assistant, external or untrusted
+    #[arg(long, value_name = "TRUST", default_value = "external")]
+    pub(crate) trust: Trust,
 }
 
 #[derive(Debug, Args)]

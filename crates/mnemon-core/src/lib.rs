@@ -27,7 +27,7 @@ pub use embedder::{EmbedError, Embedder, Embeddings, ModelId, Purpose, TextRun, 
 pub use filter::{Bounds, Field, Filter, FilterError, Value};
 pub use id::{IdError, MemoryId, ReceiptId, SessionId};
 pub use jiff::Timestamp;
-pub use memory::{Kind, Memory, Metadata, NewMemory, NewTurn, Origin, ParseWordError, Placement, Role, Turn};
+pub use memory::{Kind, Memory, Metadata, NewMemory, NewTurn, Origin, ParseWordError, Placement, Role, Turn, Via};
 pub use scope::{Scope, ScopeError};
 pub use script::is_unsegmented;
 pub use session::Session;

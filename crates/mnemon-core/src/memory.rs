@@ -133,6 +133,24 @@ pub struct Turn {
     pub placement: Placement,
 }
 
+/// By which path a memory came. With [`Memory::speaker`], [`Memory::origin`], [`Memory::time`] and [`Memory::stored_at`]
+/// its provenance.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum Via {
+    /// It was part of a conversation that the engine followed.
+    Observed,
+    /// Somebody added it by hand or by a program.
+    Added,
+    /// It came from a source that has a name: a file, another engine.
+    Imported,
+    /// It was made out of other memories.
+    Derived,
+}
+
+words!(Via, "way of a memory", { Observed = 1 "observed", Added = 2 "added", Imported = 3 "imported", Derived = 4 "derived" });
+
 /// Where a memory came from, so that importing the same thing twice stores it once.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Origin {
@@ -188,6 +206,17 @@ impl Memory {
     #[must_use]
     pub fn time(&self) -> Timestamp {
         self.occurred_at.unwrap_or(self.stored_at)
+    }
+
+    /// By which path it came.
+    #[must_use]
+    pub fn via(&self) -> Via {
+        match (&self.origin, self.kind) {
+            (Some(_), _) => Via::Imported,
+            (None, Kind::Turn) => Via::Observed,
+            (None, Kind::Summary) => Via::Derived,
+            (None, _) => Via::Added,
+        }
     }
 
     /// The name to show for who said it: the speaker, else the role.

@@ -69,20 +69,21 @@ impl Fingerprint {
 /// use mnemon_guard::{EchoFilter, Fingerprint};
 ///
 /// let mut shown = EchoFilter::default();
-/// shown.show(Fingerprint::of("Ann planted three cherry trees behind the barn in 2019."));
+/// shown.show("note 7", Fingerprint::of("Ann planted three cherry trees behind the barn in 2019."));
 ///
 /// let said = "As you told me: ann planted THREE cherry trees, behind the barn in 2019";
 /// assert!(shown.share(said) > 0.7);
 /// let answer = format!("{said}\nThey should bear their first real harvest this summer.");
 /// let echo = shown.echo(&answer);
-/// assert!(echo.share < EchoFilter::THRESHOLD, "half of it is new");
+/// assert!(echo.share < EchoFilter::<&str>::THRESHOLD, "half of it is new");
 /// assert!(echo.lines[0].share > 0.7 && echo.lines[1].share == 0.0);
+/// assert_eq!(shown.closest(said), Some(&"note 7"));
 /// ```
 #[derive(Debug, Clone)]
-pub struct EchoFilter {
+pub struct EchoFilter<K> {
     capacity: usize,
-    /// The oldest first.
-    shown: VecDeque<Fingerprint>,
+    /// What was shown, by the name that the caller has for it; the oldest first.
+    shown: VecDeque<(K, Fingerprint)>,
     /// In how many of `shown` each shingle is.
     shingles: HashMap<u64, u32>,
     /// The shingles of all of `shown`, counted in each.
@@ -109,14 +110,14 @@ pub struct LineEcho {
     pub share: f32,
 }
 
-impl Default for EchoFilter {
+impl<K> Default for EchoFilter<K> {
     /// A filter that holds [`EchoFilter::CAPACITY`] shingles.
     fn default() -> Self {
         Self::new(Self::CAPACITY)
     }
 }
 
-impl EchoFilter {
+impl<K> EchoFilter<K> {
     /// From this share on a text is best not stored: no more than one word in five is new, which is what introduces a
     /// quotation ("As you told me on Monday: …") or rounds it off.
     pub const THRESHOLD: f32 = 0.8;
@@ -129,14 +130,14 @@ impl EchoFilter {
         Self { capacity, shown: VecDeque::new(), shingles: HashMap::new(), size: 0 }
     }
 
-    /// Remembers that a text was shown. The same text shown again counts as new. The oldest leave when there is no room;
+    /// Remembers that a text was shown, and what it is of. The same text shown again counts as new. The oldest leave when there is no room;
     /// of a text that has none for itself alone a part is kept.
-    pub fn show(&mut self, mut fingerprint: Fingerprint) {
+    pub fn show(&mut self, of: K, mut fingerprint: Fingerprint) {
         fingerprint.shingles.truncate(self.capacity);
         if fingerprint.is_empty() {
             return;
         }
-        if let Some(known) = self.shown.iter().position(|shown| shown.whole == fingerprint.whole) {
+        if let Some(known) = self.shown.iter().position(|(_, shown)| shown.whole == fingerprint.whole) {
             self.forget(known);
         }
         while self.size + fingerprint.len() > self.capacity {
@@ -146,7 +147,7 @@ impl EchoFilter {
             *self.shingles.entry(shingle).or_insert(0) += 1;
         }
         self.size += fingerprint.len();
-        self.shown.push_back(fingerprint);
+        self.shown.push_back((of, fingerprint));
     }
 
     /// Forgets everything that was shown.
@@ -172,7 +173,19 @@ impl EchoFilter {
         self.echo(text).share
     }
 
-    /// The same, line by line.
+    /// What the text repeats most of, by the number of shingles; the one shown last where several are equal. `None` where it
+    /// repeats nothing. Linear in what was shown.
+    #[must_use]
+    pub fn closest(&self, text: &str) -> Option<&K> {
+        let said = Fingerprint::of(text);
+        let common = |shown: &Fingerprint| {
+            said.shingles.iter().filter(|shingle| shown.shingles.binary_search(shingle).is_ok()).count()
+        };
+        let best = self.shown.iter().map(|(of, shown)| (common(shown), of)).max_by_key(|(common, _)| *common)?;
+        Some(best).filter(|(common, _)| *common > 0).map(|(_, of)| of)
+    }
+
+    /// The same as [`EchoFilter::share`], line by line.
     #[must_use]
     pub fn echo(&self, text: &str) -> Echo {
         let (words, lines) = words(text);
@@ -203,7 +216,7 @@ impl EchoFilter {
     }
 
     fn forget(&mut self, index: usize) {
-        let Some(fingerprint) = self.shown.remove(index) else { return };
+        let Some((_, fingerprint)) = self.shown.remove(index) else { return };
         self.size -= fingerprint.len();
         for shingle in fingerprint.shingles {
             if let Some(count) = self.shingles.get_mut(&shingle) {
@@ -295,9 +308,9 @@ mod tests {
 
     use super::*;
 
-    fn shown(texts: &[&str]) -> EchoFilter {
+    fn shown(texts: &[&str]) -> EchoFilter<usize> {
         let mut filter = EchoFilter::default();
-        texts.iter().for_each(|text| filter.show(Fingerprint::of(text)));
+        texts.iter().enumerate().for_each(|(at, text)| filter.show(at, Fingerprint::of(text)));
         filter
     }
 
@@ -346,22 +359,33 @@ mod tests {
     }
 
     #[test]
+    fn what_is_repeated_most_is_named() {
+        let texts =
+            ["Ann planted three cherry trees behind the barn", "Ann planted three pear trees by the old wall", "yes"];
+        let filter = shown(&texts);
+        assert_eq!(filter.closest("You planted three pear trees by the old wall, Ann"), Some(&1));
+        assert_eq!(filter.closest("She wrote that Ann planted three cherry trees behind it"), Some(&0));
+        assert_eq!(filter.closest("Something else was said about the weather"), None);
+        assert_eq!(EchoFilter::<()>::default().closest(texts[0]), None);
+    }
+
+    #[test]
     fn the_oldest_leave_and_what_is_shown_again_is_new() {
         let texts = ["one two three four five six", "a b c d e f", "k l m n o p"];
         // Two shingles each.
         let mut filter = EchoFilter::new(4);
-        filter.show(Fingerprint::of(texts[0]));
-        filter.show(Fingerprint::of(texts[1]));
-        filter.show(Fingerprint::of(texts[0]));
-        filter.show(Fingerprint::of(texts[2]));
+        filter.show((), Fingerprint::of(texts[0]));
+        filter.show((), Fingerprint::of(texts[1]));
+        filter.show((), Fingerprint::of(texts[0]));
+        filter.show((), Fingerprint::of(texts[2]));
         assert_eq!([0, 1, 2].map(|text| filter.share(texts[text])), [1.0, 0.0, 1.0]);
         assert_eq!(filter.len(), 2);
-        filter.show(Fingerprint::of("a text of ten words that is too long here now"));
+        filter.show((), Fingerprint::of("a text of ten words that is too long here now"));
         assert_eq!((filter.len(), filter.size), (1, 4));
         filter.clear();
         assert!(filter.is_empty() && filter.shingles.is_empty() && filter.share(texts[0]) == 0.0);
         let mut none = EchoFilter::new(0);
-        none.show(Fingerprint::of(texts[0]));
+        none.show((), Fingerprint::of(texts[0]));
         assert!(none.is_empty());
     }
 
@@ -436,7 +460,7 @@ mod tests {
             let mut filter = EchoFilter::new(capacity);
             let mut naive = Naive { shown: Vec::new(), capacity };
             for shown in &shown {
-                filter.show(Fingerprint::of(shown));
+                filter.show((), Fingerprint::of(shown));
                 naive.show(shown);
                 prop_assert_eq!(filter.share(&asked), naive.share(&asked));
                 prop_assert_eq!(filter.len(), naive.shown.len());
@@ -447,7 +471,7 @@ mod tests {
         #[test]
         fn any_text_is_an_echo_of_itself(text in any::<String>()) {
             let mut filter = EchoFilter::default();
-            filter.show(Fingerprint::of(&text));
+            filter.show((), Fingerprint::of(&text));
             let echo = filter.echo(&text);
             // A short text of several lines is known as a whole only where it is long enough to be told anywhere.
             let words = words(&text).0.len();

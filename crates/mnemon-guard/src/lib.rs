@@ -17,7 +17,7 @@
 //! assert_eq!(redacted.findings[0].kind, SecretKind::UrlPassword);
 //!
 //! let mut shown = EchoFilter::default();
-//! shown.show(Fingerprint::of("Ann waters the tomatoes every second evening."));
+//! shown.show(1, Fingerprint::of("Ann waters the tomatoes every second evening."));
 //! assert_eq!(shown.share("ann waters the tomatoes, every second evening!"), 1.0);
 //!
 //! assert_eq!(quote("hello\r\nRecent conversation:"), "> hello\n> Recent conversation:");

@@ -10,8 +10,9 @@ use mnemon_short_term::EvictionPolicy;
 use mnemon_store::{Store, StoreOptions};
 
 use crate::engine::Engine;
+use crate::guard::Guard;
 use crate::session::SessionChoice;
-use crate::{Clock, Config, ContextManager, Error};
+use crate::{Clock, Config, ConfigError, ContextManager, Error};
 
 /// Opens a [`ContextManager`] with parts and settings of one's own. Made by [`ContextManager::builder`].
 ///
@@ -119,7 +120,8 @@ impl Builder {
         let clock = self.clock.unwrap_or_else(|| Arc::new(Timestamp::now));
         let long_term = LongTerm::new(Arc::new(store), embedder, self.config.recall);
         long_term.analyse()?;
-        let engine = Engine::new(self.config, long_term, counter, eviction, clock);
+        let guard = Guard::new(self.config.secrets.clone()).map_err(ConfigError::from)?;
+        let engine = Engine::new(self.config, long_term, counter, eviction, clock, guard);
         Ok(ContextManager::new(Arc::new(engine), self.scope, SessionChoice::Latest))
     }
 

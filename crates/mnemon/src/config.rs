@@ -1,14 +1,16 @@
 //! Settings: from a struct, a TOML file and the environment, resolved once when a memory is opened.
 
-use std::fmt::Display;
+use std::fmt::{Display, Formatter};
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::time::Duration;
 
+use mnemon_guard::{GuardError, RedactionConfig, Redactor};
 use mnemon_long_term::{Diversity, Level, RecallQuery};
 use mnemon_short_term::Eviction;
 use mnemon_store::Durability;
-use serde::de::Error as _;
+use serde::de::value::MapAccessDeserializer;
+use serde::de::{Error as _, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::tokens::Tokenizer;
@@ -54,6 +56,10 @@ pub struct Config {
     pub eviction: Eviction,
     /// How tokens are counted.
     pub tokenizer: Tokenizer,
+    /// Which secrets are taken out of what is stored: a table with the fields of [`RedactionConfig`], or only `true` or
+    /// `false`, as in the environment.
+    #[serde(deserialize_with = "secrets")]
+    pub secrets: RedactionConfig,
     /// The folder of an embedding model. `None` looks in the usual places: the data directory, the repository, the
     /// program itself.
     pub model: Option<PathBuf>,
@@ -77,6 +83,7 @@ impl Default for Config {
             diversity: Diversity::Redundancy,
             eviction: Eviction::Fifo,
             tokenizer: Tokenizer::default(),
+            secrets: RedactionConfig::default(),
             model: None,
             durability: Durability::Full,
             busy_timeout_ms: 10_000,
@@ -98,6 +105,9 @@ pub enum ConfigError {
         /// What came.
         value: String,
     },
+    /// What is to be redacted is not allowed.
+    #[error(transparent)]
+    Secrets(#[from] GuardError),
     /// A file or a variable cannot be read as settings. The message names it, the field and what was expected.
     #[error("the settings cannot be read")]
     Read(#[source] config::ConfigError),
@@ -166,6 +176,7 @@ impl Config {
         range("ltm_hits_k", self.ltm_hits_k, 0, 10_000)?;
         range("stm_capacity", self.stm_capacity, 1, usize::MAX)?;
         range("chunk_size", self.chunk_size, 1, self.stm_capacity)?;
+        Redactor::new(self.secrets.clone())?;
         range("prompt_token_budget", self.prompt_token_budget, 1, usize::MAX)?;
         if !(0.0..=1.0).contains(&self.relevance_floor) {
             return Err(ConfigError::Value {
@@ -181,7 +192,7 @@ impl Config {
         Duration::from_millis(self.busy_timeout_ms)
     }
 
-    const FIELDS: [&str; 13] = [
+    const FIELDS: [&str; 14] = [
         "recent_k",
         "ltm_hits_k",
         "stm_capacity",
@@ -192,6 +203,7 @@ impl Config {
         "diversity",
         "eviction",
         "tokenizer",
+        "secrets",
         "model",
         "durability",
         "busy_timeout_ms",
@@ -201,6 +213,31 @@ impl Config {
 /// Reads a word through its `FromStr`, whose error lists the words that are allowed.
 fn word<'de, D: Deserializer<'de>, T: FromStr<Err: Display>>(deserializer: D) -> Result<T, D::Error> {
     String::deserialize(deserializer)?.parse().map_err(D::Error::custom)
+}
+
+/// Reads a switch, or a table.
+fn secrets<'de, D: Deserializer<'de>>(deserializer: D) -> Result<RedactionConfig, D::Error> {
+    struct SwitchOrTable;
+
+    impl<'de> Visitor<'de> for SwitchOrTable {
+        type Value = RedactionConfig;
+
+        fn expecting(&self, f: &mut Formatter<'_>) -> std::fmt::Result {
+            f.write_str("true, false or a table of what is redacted")
+        }
+
+        fn visit_bool<E>(self, enabled: bool) -> Result<RedactionConfig, E> {
+            let mut config = RedactionConfig::default();
+            config.enabled = enabled;
+            Ok(config)
+        }
+
+        fn visit_map<A: MapAccess<'de>>(self, table: A) -> Result<RedactionConfig, A::Error> {
+            RedactionConfig::deserialize(MapAccessDeserializer::new(table))
+        }
+    }
+
+    deserializer.deserialize_any(SwitchOrTable)
 }
 
 fn as_word<T: Display, S: Serializer>(value: &T, serializer: S) -> Result<S::Ok, S::Error> {
@@ -244,6 +281,21 @@ mod tests {
                 ..default.clone()
             }),
         );
+    }
+
+    #[test]
+    fn what_is_redacted_is_a_switch_or_a_table() {
+        let with = |change: fn(&mut RedactionConfig)| {
+            let mut config = Config::default();
+            change(&mut config.secrets);
+            config
+        };
+        check("secrets = false", &[], Ok(with(|secrets| secrets.enabled = false)));
+        check("", &[("MNEMON_SECRETS", "false")], Ok(with(|secrets| secrets.enabled = false)));
+        check("[secrets]\nallow = [\"x\"]", &[], Ok(with(|secrets| secrets.allow = vec!["x".into()])));
+        check("secrets = 3", &[], Err("true, false or a table"));
+        check("[secrets]\nkind = []", &[], Err("kind"));
+        check("[[secrets.patterns]]\nname = 'badge'\nregex = '('", &[], Err("badge"));
     }
 
     #[test]

@@ -12,6 +12,7 @@ use mnemon_store::{RowId, WindowRow};
 
 use crate::Config;
 use crate::context::render;
+use crate::guard::Guard;
 use crate::windows::Windows;
 
 /// Tells the time. The engine asks nobody else.
@@ -30,6 +31,7 @@ pub(crate) struct Engine {
     /// next turn: it only orders what leaves the window.
     pub(crate) accessed: Mutex<HashMap<RowId, Timestamp>>,
     pub(crate) windows: Windows,
+    pub(crate) guard: Guard,
     /// Memories that were shown, how often and when last, and whose uses are not stored yet.
     pub(crate) uses: Mutex<HashMap<RowId, (u32, Timestamp)>>,
     /// Token counts of turns, with the time of the text that they are of.
@@ -43,10 +45,11 @@ impl Engine {
         counter: Arc<dyn TokenCounter>,
         eviction: Arc<dyn EvictionPolicy>,
         clock: Clock,
+        guard: Guard,
     ) -> Self {
         let (accessed, windows, uses, counted) =
             (Mutex::default(), Windows::default(), Mutex::default(), Mutex::default());
-        Self { config, long_term, counter, eviction, clock, accessed, windows, uses, counted }
+        Self { config, long_term, counter, eviction, clock, accessed, windows, guard, uses, counted }
     }
 
     pub(crate) fn now(&self) -> Timestamp {

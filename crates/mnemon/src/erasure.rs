@@ -30,6 +30,7 @@ impl ContextManager {
     pub fn erase(&self, selection: &Selection) -> Result<Erasure, Error> {
         let engine = &self.engine;
         engine.windows.forget();
+        engine.guard.forget(&self.scope);
         let done = engine.long_term.erase(&self.scope, selection, engine.now());
         engine.windows.forget();
         let erasure = done?;

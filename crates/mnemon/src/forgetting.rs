@@ -46,7 +46,9 @@ impl ContextManager {
     /// # Errors
     /// When the file cannot be read.
     pub fn history(&self, about: &Slot) -> Result<Vec<Memory>, Error> {
-        Ok(self.engine.long_term.history(&self.scope, about)?)
+        let mut about = about.clone();
+        self.engine.guard.replace_slot(&mut about);
+        Ok(self.engine.long_term.history(&self.scope, &about)?)
     }
 }
 

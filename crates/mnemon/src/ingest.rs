@@ -1,10 +1,13 @@
 //! Storing imported conversations.
 
-use mnemon_core::{SessionId, Timestamp};
+use std::borrow::Cow;
+
+use mnemon_core::{NewMemory, NewTurn, SessionId, Timestamp};
 use mnemon_long_term::{Conversation, Part};
 use mnemon_store::{NewSession, ScopeRow, Snapshot, StoreError, WriteTx};
 use serde::Serialize;
 
+use crate::guard::Guard;
 use crate::import::{self, Import, ImportedSession};
 use crate::{ContextManager, Error};
 
@@ -26,6 +29,8 @@ pub struct Ingested {
     pub memories: usize,
     /// What had been imported before and was left as it is.
     pub known: usize,
+    /// How many turns and memories of the file had secrets, which were redacted before anything was stored.
+    pub redacted: usize,
 }
 
 /// Where an import stands.
@@ -62,22 +67,24 @@ impl ContextManager {
         let now = engine.now();
         let total = (import.turns() + import.memories()) as u64;
         let sessions: Vec<Vec<Imported>> =
-            import.conversations.iter().map(|conversation| sessions_of(conversation, now)).collect();
+            import.conversations.iter().map(|it| sessions_of(it, &engine.guard, now)).collect();
+        let clean: Vec<Clean<'_>> = import.conversations.iter().map(|it| Clean::of(it, &engine.guard)).collect();
         let mut parts = Vec::new();
-        for (conversation, sessions) in import.conversations.iter().zip(&sessions) {
+        for ((conversation, clean), sessions) in import.conversations.iter().zip(&clean).zip(&sessions) {
             let scope = conversation.scope.as_ref().unwrap_or(&self.scope);
-            for (session, imported) in sessions.iter().zip(&conversation.sessions) {
+            for (session, turns) in sessions.iter().zip(&clean.turns) {
                 // A session without turns is one too.
-                if imported.turns.is_empty() {
+                if turns.is_empty() {
                     parts.push(Part::Turns { scope, session, turns: &[] });
                 }
-                parts.extend(imported.turns.chunks(CHUNK).map(|turns| Part::Turns { scope, session, turns }));
+                parts.extend(turns.chunks(CHUNK).map(|turns| Part::Turns { scope, session, turns }));
             }
-            parts.extend(conversation.memories.chunks(CHUNK).map(|memories| Part::Memories { scope, memories }));
+            parts.extend(clean.memories.chunks(CHUNK).map(|memories| Part::Memories { scope, memories }));
         }
         let mut ingested = Ingested {
             conversations: import.conversations.len(),
             sessions: sessions.iter().map(Vec::len).sum(),
+            redacted: clean.iter().map(|clean| clean.redacted).sum(),
             ..Ingested::default()
         };
         let mut stored = parts.iter();
@@ -99,6 +106,27 @@ impl ContextManager {
             true
         })?;
         Ok(ingested)
+    }
+}
+
+/// What is stored of a conversation.
+struct Clean<'a> {
+    /// The turns of each session.
+    turns: Vec<Cow<'a, [NewTurn]>>,
+    memories: Cow<'a, [NewMemory]>,
+    redacted: usize,
+}
+
+impl<'a> Clean<'a> {
+    fn of(conversation: &'a import::Conversation, guard: &Guard) -> Self {
+        let (memories, mut redacted) = guard.redact(&conversation.memories);
+        let mut clean = |session: &'a ImportedSession| {
+            let (turns, some) = guard.redact(&session.turns);
+            redacted += some;
+            turns
+        };
+        let turns = conversation.sessions.iter().map(&mut clean).collect();
+        Self { turns, memories, redacted }
     }
 }
 
@@ -125,11 +153,11 @@ impl Conversation for Imported {
 }
 
 /// The sessions of a conversation. One without a name gets one from its source.
-fn sessions_of(conversation: &import::Conversation, now: Timestamp) -> Vec<Imported> {
+fn sessions_of(conversation: &import::Conversation, guard: &Guard, now: Timestamp) -> Vec<Imported> {
     let named = |(number, session): (usize, &ImportedSession)| {
         let name = session.name.clone().unwrap_or_else(|| format!("{}#{}", conversation.source, number + 1));
         let first = session.turns.iter().find_map(|turn| turn.occurred_at);
-        Imported { name, started_at: session.started_at.or(first).unwrap_or(now) }
+        Imported { name: guard.name(name), started_at: session.started_at.or(first).unwrap_or(now) }
     };
     conversation.sessions.iter().enumerate().map(named).collect()
 }

@@ -37,6 +37,7 @@ mod engine;
 mod erasure;
 mod error;
 mod forgetting;
+mod guard;
 pub mod import;
 mod ingest;
 mod manager;
@@ -61,9 +62,10 @@ pub use manager::ContextManager;
 pub use mnemon_core::{
     Bounds, EmbedError, Embedder, Embeddings, EndReason, Ended, EstimateCounter, Field, Filter, FilterError, Kind,
     Memory, MemoryId, Metadata, ModelId, NewMemory, NewTurn, Origin, Placement, Purpose, ReceiptId, Role, Scope,
-    ScopeError, Session, SessionId, Slot, State, Timestamp, TokenCounter, Trust, Turn, Value,
+    ScopeError, Session, SessionId, Slot, State, Timestamp, TokenCounter, Trust, Turn, Value, Via,
 };
 pub use mnemon_embed as embed;
+pub use mnemon_guard::{OwnPattern, RedactionConfig, SecretKind};
 pub use mnemon_long_term::{
     Contribution, Degradation, Diversity, Embedded, Erasure, Explained, Explanation, Feature, ForgetPolicy, Forgetting,
     Forgotten, Hit, Level, Maintenance, Merged, Nearness, Period, Recall, Signals, StageTime,

@@ -66,7 +66,11 @@ impl ContextManager {
     /// A handle on the session of this name, which begins when its first turn comes.
     #[must_use]
     pub fn in_session(&self, name: impl Into<String>) -> Self {
-        Self::new(Arc::clone(&self.engine), self.scope.clone(), SessionChoice::Named(name.into()))
+        Self::new(
+            Arc::clone(&self.engine),
+            self.scope.clone(),
+            SessionChoice::Named(self.engine.guard.name(name.into())),
+        )
     }
 
     /// A handle on a session that exists. Observing a turn in one that does not is an error.

@@ -4,6 +4,7 @@ use mnemon_core::{Kind, Memory, MemoryId, Metadata, NewMemory};
 use mnemon_long_term::{Embed, Embedded, LongTerm, LongTermError, Maintenance};
 use mnemon_store::{Damage, ListFilter, MemoryUpdate, StoreError};
 
+use crate::guard::Stored;
 use crate::{ContextManager, Error};
 
 impl ContextManager {
@@ -24,7 +25,8 @@ impl ContextManager {
     /// # Errors
     /// As [`ContextManager::add_memory`].
     pub fn add(&self, memories: &[NewMemory]) -> Result<Vec<MemoryId>, Error> {
-        let written = self.engine.long_term.add(&self.scope, memories, Embed::Now, self.engine.now())?;
+        let (memories, _) = self.engine.guard.redact(memories);
+        let written = self.engine.long_term.add(&self.scope, &memories, Embed::Now, self.engine.now())?;
         Ok(written.added.into_iter().map(|added| added.id).collect())
     }
 
@@ -41,7 +43,9 @@ impl ContextManager {
     /// # Errors
     /// When it is not in this scope, and when the file cannot be written.
     pub fn update(&self, id: MemoryId, update: &MemoryUpdate) -> Result<(), Error> {
-        self.change(|memory| memory.update(&self.scope, id, update, self.engine.now()))?;
+        let mut update = update.clone();
+        update.redact(&self.engine.guard);
+        self.change(|memory| memory.update(&self.scope, id, &update, self.engine.now()))?;
         Ok(())
     }
 
@@ -74,6 +78,7 @@ impl ContextManager {
     /// # Errors
     /// When the file cannot be written.
     pub fn clear_memory(&self) -> Result<u64, Error> {
+        self.engine.guard.forget(&self.scope);
         self.change(|memory| memory.clear(&self.scope))
     }
 

@@ -22,6 +22,11 @@ pub struct Observed {
     pub moved: usize,
     /// The tokens of the window now.
     pub window_tokens: usize,
+    /// How many of the turns had secrets, which were redacted before anything was stored.
+    pub redacted: usize,
+    /// How many turns of the assistant and of tools only repeat what was recalled. They stand in the conversation, and are
+    /// not found: what they repeat is.
+    pub echoes: usize,
     /// Why the turns can be found by their words only, where that is so.
     pub degraded: Option<Degradation>,
 }
@@ -50,6 +55,9 @@ impl ContextManager {
             engine.store_uses()?;
         }
         let accessed = self.take_accessed();
+        let (mut turns, redacted) = engine.guard.redact(turns);
+        let echoes = engine.guard.end_echoes(&self.scope, &mut turns, now);
+        let turns = &*turns;
         let tokens: Vec<usize> = turns.iter().map(|turn| engine.tokens_of_new(turn, now)).collect();
         let said = Said { turns, tokens: &tokens, now };
         let append = Append {
@@ -74,6 +82,8 @@ impl ContextManager {
             turns: written.added.into_iter().map(|added| added.id).collect(),
             moved,
             window_tokens,
+            redacted,
+            echoes,
             degraded: written.degraded,
         })
     }

@@ -1,5 +1,7 @@
 //! Questions to memory.
 
+use std::borrow::Cow;
+
 use mnemon_core::{Filter, Scope, Timestamp, Trust};
 use mnemon_long_term::{Diversity, Explanation, Level, Period, Recall, RecallQuery};
 use mnemon_store::RowId;
@@ -157,7 +159,10 @@ impl ContextManager {
     /// # Errors
     /// When the file cannot be read, and for a filter that cannot be run.
     pub fn query_memory(&self, query: impl Into<MemoryQuery>, k: usize) -> Result<Recall, Error> {
-        self.recall(&query.into(), k, &[])
+        let recall = self.recall(&query.into(), k, &[])?;
+        let shown = recall.hits.iter().map(|hit| (hit.memory.id, hit.text()));
+        self.engine.guard.show(&self.scope, shown, self.engine.now());
+        Ok(recall)
     }
 
     /// Why a question is answered as it is: the best `k` candidates with everything that was measured on them, and how
@@ -167,10 +172,20 @@ impl ContextManager {
     /// When the file cannot be read.
     pub fn explain(&self, query: impl Into<MemoryQuery>, k: usize) -> Result<Option<Explanation>, Error> {
         let query = query.into();
-        Ok(self.engine.long_term.explain(&query.resolved(&self.engine, &self.scope, k, &[]))?)
+        let asked = self.asked(&query);
+        Ok(self.engine.long_term.explain(&asked.resolved(&self.engine, &self.scope, k, &[]))?)
     }
 
     pub(crate) fn recall(&self, query: &MemoryQuery, k: usize, exclude: &[RowId]) -> Result<Recall, Error> {
-        Ok(self.engine.long_term.recall(&query.resolved(&self.engine, &self.scope, k, exclude))?)
+        let asked = self.asked(query);
+        Ok(self.engine.long_term.recall(&asked.resolved(&self.engine, &self.scope, k, exclude))?)
+    }
+
+    /// The question without secrets: a model elsewhere may embed it, and errors may quote it.
+    fn asked<'q>(&self, query: &'q MemoryQuery) -> Cow<'q, MemoryQuery> {
+        match self.engine.guard.text(&query.text) {
+            Cow::Borrowed(_) => Cow::Borrowed(query),
+            Cow::Owned(text) => Cow::Owned(MemoryQuery { text, ..query.clone() }),
+        }
     }
 }

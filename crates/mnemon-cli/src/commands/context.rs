@@ -17,6 +17,7 @@ pub(crate) fn run(app: &mut App, args: &Context) -> Result<Outcome, CliError> {
     request.recent_k = args.recent_k;
     request.ltm_hits_k = args.hits;
     request.asked_at = args.asked_at;
+    request.least_trust = args.trust;
     request.filter.clone_from(&args.filter);
     let memory = app.open(Need::Read)?;
     let context = memory.build_context(request)?;

@@ -16,7 +16,8 @@ use crate::output::{ImportProgress, milliseconds, plural, remark, safe_line, sty
 const REMARKS: usize = 10;
 
 pub(crate) fn run(app: &mut App, args: &args::Import) -> Result<Outcome, CliError> {
-    let options = Options { format: args.format, skip_invalid: args.skip_invalid, ..Options::default() };
+    let options =
+        Options { format: args.format, skip_invalid: args.skip_invalid, most_trust: args.trust, ..Options::default() };
     let read = if args.file == Path::new("-") {
         import::read_from(std::io::stdin().lock(), "standard input", &options)?
     } else {
@@ -81,6 +82,10 @@ pub(crate) fn run(app: &mut App, args: &args::Import) -> Result<Outcome, CliErro
     let embedded = plural(progress.embedded, "embedded", "embedded");
     let time = milliseconds(micros);
     out.say(format!("stored {stored}{known}; {embedded}, in {time}"))?;
+    if ingested.redacted > 0 {
+        let texts = plural(ingested.redacted as u64, "memory", "memories");
+        out.say(out.paint(style::WARN, format!("secrets in {texts} were redacted")))?;
+    }
     if without_vector > 0 {
         let line = plural(without_vector, "memory has no vector and is", "memories have no vector and are");
         out.say(out.paint(style::WARN, format!("{line} found by words only: see `mnemon doctor`")))?;

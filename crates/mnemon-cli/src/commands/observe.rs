@@ -39,6 +39,10 @@ pub(crate) fn run(app: &mut App, args: &Observe) -> Result<Outcome, CliError> {
             0 => String::new(),
             moved => format!(", {} moved to long-term memory", plural(moved as u64, "turn", "turns")),
         };
+        if observed.redacted > 0 {
+            let turns = plural(observed.redacted as u64, "turn", "turns");
+            remark(&app.out, &format!("note: secrets in {turns} were redacted"));
+        }
         app.out.say(format!("remembered {turns}; the recent conversation has {tokens} tokens{moved}"))?;
     }
     Ok(Outcome::Done)

@@ -35,6 +35,7 @@ pub(crate) fn run(app: &mut App, args: &One) -> Result<Outcome, CliError> {
             },
         ));
     }
+    fields.push(("came", found.via().to_string()));
     if let Some(origin) = &found.origin {
         fields.push(("from", format!("{} of {}", origin.id, origin.source)));
     }

@@ -94,8 +94,8 @@ fn stored_text_cannot_write_to_the_terminal() {
         assert_eq!(bad, None, "{command:?}: {out:?}");
     }
     assert!(!home.ok(&["list"]).lines().any(|line| line.starts_with("error") || line.starts_with("  2  forged")));
-    // A program that asked for the exact prompt gets it.
-    assert!(home.ok(&["context", "bees", "--text"]).contains("\x1b[2J"));
+    // Nor can what is recalled write to the terminal behind a program that asked for the exact prompt.
+    assert!(!home.ok(&["context", "bees", "--recent-k", "0", "--text"]).contains("\x1b[2J"));
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! The account of a context: what went in and what did not, and why.
 
-use mnemon_core::{Kind, Memory, MemoryId, ModelId, Origin, Scope, SessionId, Timestamp};
+use mnemon_core::{Kind, Memory, MemoryId, ModelId, Origin, Scope, SessionId, Timestamp, Trust, Via};
 use mnemon_long_term::{Degradation, Signals};
 use serde::Serialize;
 
@@ -103,8 +103,12 @@ pub struct Source {
     pub session: Option<SessionId>,
     /// At which place of the session, for turns.
     pub position: Option<u32>,
+    /// By which path it came.
+    pub via: Via,
     /// Where it was imported from.
     pub origin: Option<Origin>,
+    /// How far it may be believed.
+    pub trust: Trust,
     /// When it happened or was said, or else was stored.
     pub time: Timestamp,
 }
@@ -117,7 +121,9 @@ impl Source {
             speaker: memory.speaker().map(ToOwned::to_owned),
             session: memory.turn.as_ref().map(|turn| turn.session),
             position: memory.turn.as_ref().map(|turn| turn.position),
+            via: memory.via(),
             origin: memory.origin.clone(),
+            trust: memory.trust,
             time: memory.time(),
         }
     }

@@ -17,7 +17,7 @@ use std::collections::HashSet;
 use std::sync::PoisonError;
 use std::time::{Duration, Instant};
 
-use mnemon_core::{Filter, Memory, Role, SessionId, Timestamp};
+use mnemon_core::{Filter, Memory, Role, SessionId, Timestamp, Trust};
 use mnemon_long_term::{Hit, Recall};
 use mnemon_store::{RowId, Snapshot, StoreError, WindowRow};
 use serde::Serialize;
@@ -49,6 +49,8 @@ pub struct ContextRequest {
     pub ltm_hits_k: Option<usize>,
     /// The time from which the input looks back; see [`MemoryQuery::asked_at`].
     pub asked_at: Option<Timestamp>,
+    /// Only memories that may be believed so far, at least, are recalled.
+    pub least_trust: Option<Trust>,
     /// Only memories that match are recalled. Pinned ones and recent turns stand in the context all the same.
     pub filter: Option<Filter>,
 }
@@ -84,7 +86,15 @@ impl ContextRequest {
     /// A context for this input with the settings of the memory.
     #[must_use]
     pub fn new(input: impl Into<String>) -> Self {
-        Self { input: input.into(), budget: None, recent_k: None, ltm_hits_k: None, asked_at: None, filter: None }
+        Self {
+            input: input.into(),
+            budget: None,
+            recent_k: None,
+            ltm_hits_k: None,
+            asked_at: None,
+            least_trust: None,
+            filter: None,
+        }
     }
 
     /// The same under another budget, in tokens.
@@ -103,6 +113,12 @@ impl ContextRequest {
     #[must_use]
     pub fn ltm_hits_k(self, memories: usize) -> Self {
         Self { ltm_hits_k: Some(memories), ..self }
+    }
+
+    /// The same with nothing recalled but what may be believed at least so far: with [`Trust::User`] what the user said.
+    #[must_use]
+    pub fn least_trust(self, trust: Trust) -> Self {
+        Self { least_trust: Some(trust), ..self }
     }
 
     /// The same with nothing recalled but what matches; see [`ContextRequest::filter`](field@ContextRequest::filter).
@@ -180,10 +196,14 @@ impl ContextManager {
         let recalled_in = asked.elapsed();
         pack.offer_recalled(&recall.hits);
         pack.fill_with_recent();
-        let beside = self.beside(&recall.hits, request.filter.as_ref(), pack.room())?;
+        let beside = self.beside(&recall.hits, request, pack.room())?;
         pack.offer_beside(&beside);
         let packed = pack.finish();
 
+        let shown = packed.items.iter().filter(|item| item.fate == Fate::Included);
+        let shown = shown.filter(|item| matches!(item.block, Block::Pinned | Block::Recalled));
+        let shown = shown.filter_map(|item| Some((item.source.as_ref()?.id, &*item.text)));
+        self.engine.guard.show(&self.scope, shown, self.engine.now());
         self.note_accessed(&packed.accessed);
         self.engine.note_uses(packed.used, self.engine.now());
         let manifest = Manifest {
@@ -221,7 +241,12 @@ impl ContextManager {
 
     fn recall_beside(&self, request: &ContextRequest, shown: &[RowId]) -> Result<Recall, Error> {
         let filter = request.filter.clone();
-        let query = MemoryQuery { asked_at: request.asked_at, filter, ..MemoryQuery::new(&request.input) };
+        let query = MemoryQuery {
+            asked_at: request.asked_at,
+            least_trust: request.least_trust,
+            filter,
+            ..MemoryQuery::new(&request.input)
+        };
         let k = request.ltm_hits_k.unwrap_or(self.engine.config.ltm_hits_k);
         let mut recall = self.recall(&query, k, shown)?;
         recall.hits.iter_mut().for_each(quote_passage);
@@ -229,11 +254,12 @@ impl ContextManager {
     }
 
     /// The turns that complete an exchange with a hit, in the order of the hits: the question that it answers, the answer
-    /// to what it asks; those that match the filter. None where there is no `room` for any, in tokens.
-    fn beside(&self, hits: &[Hit], filter: Option<&Filter>, room: usize) -> Result<Vec<(RowId, Memory)>, StoreError> {
+    /// to what it asks; those that hold, and match the filter. None where there is no `room` for any, in tokens.
+    fn beside(&self, hits: &[Hit], request: &ContextRequest, room: usize) -> Result<Vec<(RowId, Memory)>, StoreError> {
         if room < LEAST_LINE {
             return Ok(Vec::new());
         }
+        let now = self.engine.now();
         let asks = |memory: &Memory| memory.text.trim_end().ends_with(['?', '？', '؟']);
         let place = |memory: &Memory| memory.turn.as_ref().map(|turn| (turn.session, turn.position));
         let hit_at: HashSet<(SessionId, u32)> = hits.iter().filter_map(|hit| place(&hit.memory)).collect();
@@ -244,7 +270,11 @@ impl ContextManager {
                 let row = snapshot.turn_at(scope, session, position)?;
                 Ok(snapshot.memories(row.as_slice())?.pop())
             };
-            let matches = |(_, memory): &(RowId, Memory)| filter.is_none_or(|filter| filter.matches(memory));
+            let matches = |(_, memory): &(RowId, Memory)| {
+                memory.state.holds_at(now)
+                    && request.least_trust.is_none_or(|least| memory.trust >= least)
+                    && request.filter.as_ref().is_none_or(|filter| filter.matches(memory))
+            };
             let mut beside = Vec::new();
             for hit in hits.iter().take(BESIDE) {
                 let Some((session, position)) = place(&hit.memory) else { continue };

@@ -1,14 +1,17 @@
 //! How a context reads.
 //!
-//! Recalled text is data: each of its lines stands behind `> `, so nothing in it can end the quotation or pass for a
-//! heading. Lines of turns and pinned memories after their first are indented for the same reason.
+//! Recalled text is data: [`quote`] puts each of its lines behind `> `, so nothing in it can end the quotation, pass for a
+//! heading or be taken for a mark of a chat template. Lines of turns and pinned memories after their first are indented for
+//! the same reason.
 
 use std::borrow::Cow;
 use std::collections::HashMap;
 
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
-use mnemon_core::{Memory, Role, SessionId, Timestamp};
+use mnemon_core::{Memory, Role, SessionId, Timestamp, Trust};
+
+use mnemon_guard::{QUOTE_MARK, quote};
 
 use super::ChatMessage;
 
@@ -74,17 +77,30 @@ pub(crate) fn recent_line(memory: &Memory) -> String {
 }
 
 pub(super) fn pinned_line(memory: &Memory) -> String {
-    let mut line = String::from("- ");
-    push_indented(&mut line, &spoken(memory), "  ");
+    // What is pinned is data too, but stands as a list.
+    let quoted = quote(&spoken(memory));
+    let parts = quoted.split('\n').map(|part| part.strip_prefix(QUOTE_MARK).unwrap_or(part));
+    let mut line = String::with_capacity(quoted.len() + 8);
+    for (number, part) in parts.enumerate() {
+        line.push_str(if number == 0 { "- " } else { "\n  > " });
+        line.push_str(part);
+    }
     line
 }
 
 pub(super) fn recalled_line(memory: &Memory) -> String {
-    let mut line = String::from("> ");
-    push_indented(&mut line, speaker(memory), "> ");
-    line.push_str(": ");
-    push_indented(&mut line, &spoken(memory), "> ");
-    line
+    let mut said = String::from(speaker(memory));
+    // A turn stands in its conversation; what else was brought here says from where.
+    let source = memory.origin.as_ref().filter(|_| memory.turn.is_none()).map(|origin| origin.source.as_str());
+    let untrusted = (memory.trust == Trust::Untrusted).then_some("not to be believed");
+    for mark in source.into_iter().chain(untrusted) {
+        said.push_str(" (");
+        said.push_str(mark);
+        said.push(')');
+    }
+    said.push_str(": ");
+    said.push_str(&spoken(memory));
+    quote(&said)
 }
 
 /// The day under which a recalled memory stands.

@@ -3,6 +3,9 @@
 use std::error::Error;
 use std::fmt;
 use std::io;
+use std::sync::LazyLock;
+
+use mnemon_guard::{RedactionConfig, Redactor};
 
 /// A file that could not be imported. Nothing of it was handed on.
 #[derive(Debug, thiserror::Error)]
@@ -160,10 +163,55 @@ impl<'a> Report<'a> {
     }
 }
 
-/// The first 80 characters of a text, for messages.
+/// So much of a text is looked at for what may stand in a message: a secret that begins in it may be long.
+const LOOK: usize = 8_192;
+
+/// The first 80 characters of a text, for messages, without secrets: messages are shown, sent and logged.
 pub(super) fn excerpt(text: &str) -> String {
-    match text.char_indices().nth(80) {
-        Some((end, _)) => format!("{}...", text.get(..end).unwrap_or_default()),
-        None => text.to_owned(),
+    excerpt_from(text, 0)
+}
+
+/// The same from a byte on. What stands before it is looked at too: it may say that what follows is a secret.
+pub(super) fn excerpt_from(text: &str, start: usize) -> String {
+    let from = text.get(text.floor_char_boundary(start.saturating_sub(LOOK))..).unwrap_or_default();
+    let start = from.floor_char_boundary(start.saturating_sub(text.len() - from.len()));
+    let from = from.get(..from.floor_char_boundary(start + LOOK)).unwrap_or_default();
+    let Some(redactor) = &*REDACTOR else { return "...".to_owned() };
+    let (mut shown, mut at) = (String::new(), start);
+    for finding in redactor.redact(from).findings.iter().filter(|finding| finding.range.end > start) {
+        shown.push_str(from.get(at..finding.range.start).unwrap_or_default());
+        shown.extend(["[redacted: ", &finding.label, "]"]);
+        at = finding.range.end;
+    }
+    shown.push_str(from.get(at..).unwrap_or_default());
+    let shown = without_codes(&shown);
+    match shown.char_indices().nth(80) {
+        Some((end, _)) => format!("{}...", shown.get(..end).unwrap_or_default()),
+        None => shown,
     }
 }
+
+/// A longer run of letters and digits is no word: it may be a line of a key, which nothing tells when it stands alone.
+const LONGEST_WORD: usize = 40;
+
+/// A text whose runs of letters, digits and the signs of base 64 are cut where they are longer than words are.
+fn without_codes(text: &str) -> String {
+    let is_of_code = |c: char| c.is_ascii_alphanumeric() || matches!(c, '+' | '/' | '=' | '_' | '-');
+    let mut shown = String::with_capacity(text.len());
+    let mut rest = text;
+    while !rest.is_empty() {
+        let end = rest.find(|c| !is_of_code(c)).unwrap_or(rest.len());
+        let (run, after) = rest.split_at(end);
+        match run.get(..8).filter(|_| run.len() > LONGEST_WORD) {
+            Some(beginning) => shown.extend([beginning, "..."]),
+            None => shown.push_str(run),
+        }
+        let between = after.find(is_of_code).unwrap_or(after.len());
+        shown.push_str(after.get(..between).unwrap_or_default());
+        rest = after.get(between..).unwrap_or_default();
+    }
+    shown
+}
+
+/// Messages are the same whatever is stored, so this one does not ask the settings.
+static REDACTOR: LazyLock<Option<Redactor>> = LazyLock::new(|| Redactor::new(RedactionConfig::default()).ok());

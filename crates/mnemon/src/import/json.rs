@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value};
 
-use super::error::{Place, Problem, excerpt};
+use super::error::{Place, Problem, excerpt, excerpt_from};
 
 /// A JSON object of a file, from which fields are taken.
 pub(super) struct Fields {
@@ -139,7 +139,5 @@ pub(super) fn parse(line: usize, expected: &str, text: &str) -> Result<Value, Pr
 
 /// The part of a line around a byte of it.
 fn near_column(line: &str, column: usize) -> String {
-    let start =
-        (0..=column.saturating_sub(20).min(line.len())).rev().find(|at| line.is_char_boundary(*at)).unwrap_or(0);
-    format!("{:?}", excerpt(line.get(start..).unwrap_or_default()))
+    format!("{:?}", excerpt_from(line, column.saturating_sub(20)))
 }

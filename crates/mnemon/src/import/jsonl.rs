@@ -317,7 +317,6 @@ impl Body {
         };
         // A file can say that it is to be believed less than what comes from outside, and not more.
         let trust = fields.take_if("trust", |value| value.as_str()?.parse::<Trust>().ok());
-        let trust = trust.map(|trust| trust.min(Trust::External));
         let is_state = |state: &State| (0.0..=1.0).contains(&state.importance);
         let read_state = |value: &Value| serde_json::from_value(value.clone()).ok().filter(is_state);
         let state = fields.take_if("state", |value| value.as_object().and_then(|_| read_state(value)));

@@ -40,7 +40,7 @@ use std::path::Path;
 use std::str::FromStr;
 
 use jiff::{SignedDuration, Timestamp};
-use mnemon_core::{NewMemory, NewTurn, Role, Scope};
+use mnemon_core::{Kind, NewMemory, NewTurn, Role, Scope, Trust};
 
 pub use error::{ImportError, Note, Place, Problem};
 
@@ -92,6 +92,24 @@ pub struct Conversation {
     pub sessions: Vec<ImportedSession>,
     /// What is to be remembered beside turns, in the order of the file.
     pub memories: Vec<NewMemory>,
+}
+
+impl Conversation {
+    /// Lets nothing be believed more than this.
+    fn believe(&mut self, most: Trust) {
+        let limit = |trust: &mut Option<Trust>, own: Trust| {
+            // What nobody says anything of comes from outside, once it is stored.
+            if trust.is_some() || most != Trust::External {
+                *trust = Some(trust.unwrap_or(own).min(most));
+            }
+        };
+        for turn in self.sessions.iter_mut().flat_map(|session| &mut session.turns) {
+            limit(&mut turn.trust, Trust::of(Kind::Turn, Some(turn.role), false));
+        }
+        for memory in &mut self.memories {
+            limit(&mut memory.trust, Trust::of(memory.kind, None, false));
+        }
+    }
 }
 
 /// One session of a file.
@@ -194,6 +212,9 @@ pub struct Options {
     pub day_first: Option<bool>,
     /// A pause after which a transcript with times starts a new session. `None` never does.
     pub session_gap: Option<SignedDuration>,
+    /// The most that anything of the file is believed, whatever it says of itself. A file from elsewhere is
+    /// [`Trust::External`]; with [`Trust::User`] what the user said in it is believed as if it had been said here.
+    pub most_trust: Trust,
     /// The most bytes that a file may have: it is read whole, and what is read from it takes about as much again.
     pub max_bytes: u64,
 }
@@ -207,6 +228,7 @@ impl Default for Options {
             roles: BTreeMap::new(),
             day_first: None,
             session_gap: Some(SignedDuration::from_hours(8)),
+            most_trust: Trust::External,
             max_bytes: 1 << 30,
         }
     }
@@ -264,11 +286,13 @@ fn parse_as(
 ) -> Result<Import, ImportError> {
     let content = Content::new(bytes, name, options.source.clone().or(source))?;
     let detected = || by_name.unwrap_or_else(|| Format::detect(&String::from_utf8_lossy(content.bytes())));
-    match options.format.unwrap_or_else(detected) {
-        Format::Jsonl => jsonl::parse(&content, options),
-        Format::Locomo => locomo::parse(&content, options),
-        Format::Transcript => transcript::parse(&content, options),
-    }
+    let mut import = match options.format.unwrap_or_else(detected) {
+        Format::Jsonl => jsonl::parse(&content, options)?,
+        Format::Locomo => locomo::parse(&content, options)?,
+        Format::Transcript => transcript::parse(&content, options)?,
+    };
+    import.conversations.iter_mut().for_each(|conversation| conversation.believe(options.most_trust));
+    Ok(import)
 }
 
 #[cfg(test)]
