@@ -20,7 +20,7 @@ pub enum ChangeOp {
     PassageStored,
     /// A passage is gone, and so are its vectors.
     PassageDropped,
-    /// A vector was stored for a passage.
+    /// A vector of the serving model was stored for a passage. Those of other models are not logged.
     VectorStored,
     /// A vector of a passage was dropped, because another one takes its place.
     VectorDropped,
@@ -29,20 +29,24 @@ pub enum ChangeOp {
     /// Memories of the scope were erased: whoever keeps something of the scope keeps what is read anew, and nothing else.
     /// The passage is 0.
     Erased,
+    /// The file serves with another model from here on: whoever keeps vectors of the scope reads those of that model. The
+    /// passage is 0.
+    ModelSwitched,
 }
 
 impl ChangeOp {
-    const ALL: [Self; 6] = [
+    const ALL: [Self; 7] = [
         Self::PassageStored,
         Self::PassageDropped,
         Self::VectorStored,
         Self::VectorDropped,
         Self::PassageChanged,
         Self::Erased,
+        Self::ModelSwitched,
     ];
 
     /// The number that stands in the file.
-    fn code(self) -> i64 {
+    pub(crate) fn code(self) -> i64 {
         match self {
             Self::VectorStored => 4,
             Self::VectorDropped => 5,
@@ -50,6 +54,7 @@ impl ChangeOp {
             Self::PassageDropped => 7,
             Self::PassageChanged => 8,
             Self::Erased => 9,
+            Self::ModelSwitched => 10,
         }
     }
 
@@ -152,12 +157,12 @@ impl WriteTx<'_> {
         Ok(!is_there || changes.is_none_or(|changes| changes.iter().any(|change| change.op == ChangeOp::Erased)))
     }
 
-    /// Logs that a vector was stored for a passage.
+    /// Logs that a vector was stored for a passage, if the model serves.
     pub(crate) fn log_vector(&self, passage: PassageId, model: i64) -> Result<(), StoreError> {
         self.conn
             .prepare_cached(
                 "INSERT INTO change (op, passage_id, scope_id, model_id, nonce)
-                 SELECT ?1, id, scope_id, ?3, random() FROM passage WHERE id = ?2",
+                 SELECT ?1, passage.id, scope_id, ?3, random() FROM passage JOIN meta ON model_id = ?3 WHERE passage.id = ?2",
             )?
             .execute(params![ChangeOp::VectorStored.code(), passage, model])?;
         Ok(())
@@ -211,7 +216,7 @@ impl Snapshot<'_> {
             let op = ChangeOp::from_code(op).ok_or_else(|| StoreError::BadRow {
                 table: "change",
                 row: seq,
-                expected: "an operation from 4 to 9",
+                expected: "an operation from 4 to 10",
                 got: op.to_string(),
             })?;
             changes.push(Change { seq, op, passage: row.get(2)?, model_id: row.get(3)? });

@@ -145,6 +145,12 @@ pub enum StoreError {
     /// A filter that cannot be run.
     #[error("the filter cannot be run")]
     Filter(#[from] FilterError),
+    /// A model cannot serve, because some of what is searched has no vector of it.
+    #[error("expected vectors of the new model for every passage, got {missing} passages without: embed these first")]
+    ModelIncomplete {
+        /// Passages that lack one.
+        missing: u64,
+    },
     /// A memory that is not there, or not in this scope.
     #[error("no memory {id} in this scope")]
     NoMemory {

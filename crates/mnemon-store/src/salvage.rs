@@ -18,6 +18,7 @@ use crate::damage::{dimensions, each_sealed, passage_of};
 use crate::memories::time_from_millis;
 use crate::parts::{MAX_PART, Table, key, parts, sealed};
 use crate::scopes::scope_from_parts;
+use crate::serving::serve_with;
 use crate::{Existing, RowId, Steps, Store, StoreError, StoreOptions, connection, grams, schema, stats};
 
 /// Rows between two reports of progress.
@@ -199,6 +200,7 @@ impl<'a> Salvage<'a> {
             self.models()?;
             self.passages(passages)?;
             self.vectors(passages)?;
+            self.serving_model()?;
         }
         let lost: HashSet<RowId> = self.report.lost.iter().map(|lost| lost.row).collect();
         for (row, id) in &known {
@@ -711,6 +713,18 @@ impl<'a> Salvage<'a> {
         })?;
         self.report.tables.push(table);
         Ok(())
+    }
+
+    /// The model that the file serves with, else the one that has the most vectors; a change under way is begun anew.
+    fn serving_model(&mut self) -> Result<(), StoreError> {
+        let known = match self.version {
+            ..6 => None,
+            _ => {
+                let read = self.from.query_row("SELECT model_id FROM meta WHERE id = 1", [], |row| row.get(0));
+                readable(read.map_err(StoreError::from))?.flatten()
+            }
+        };
+        serve_with(self.to, known)
     }
 
     /// Nothing proves the terms of a passage, so it counts as made by no version of the analysis: the engine makes it

@@ -14,7 +14,7 @@ use crate::{StoreError, migrate};
 pub(crate) const APPLICATION_ID: i64 = 0x4d6e_656d;
 
 /// The schema that this version writes.
-pub const SCHEMA_VERSION: i64 = 5;
+pub const SCHEMA_VERSION: i64 = 6;
 
 /// Older versions can corrupt a WAL database when several connections write and checkpoint.
 pub const MIN_SQLITE_VERSION: &str = "3.51.3";
@@ -32,6 +32,7 @@ pub(crate) static MIGRATIONS: LazyLock<Vec<M<'static>>> = LazyLock::new(|| {
             migrate::check_memories(tx)?;
             Ok(())
         }),
+        M::up(include_str!("migrations/0006_serving_model.sql")),
     ]
 });
 
@@ -186,7 +187,9 @@ mod tests {
             assert_eq!(tx.changes_since(scope, head)?, Some(vec![]));
 
             assert_eq!((tx.without_passages(1, 0, 9)?, tx.count_without_passages(1)?), (vec![1, 2, 3], 3));
-            let model = tx.model(&model, 1)?;
+            // None of its vectors is left, so no model serves until one stores something.
+            assert_eq!(tx.serving_model()?, None);
+            let model = Some(tx.ensure_model(&model, 1)?);
             assert!(tx.without_vector(model, 0, 9)?.is_empty());
             let whole =
                 NewPassage { start: 0, end: 4, words: 4, cues: 0, terms: &[1, 2], is_longer: false, content: 7 };
@@ -238,6 +241,33 @@ mod tests {
             insert.execute(rusqlite::params![passage, model, data]).unwrap();
         }
         conn.execute("INSERT INTO token_vector (passage_id, model_id, data) VALUES (1, 1, ?1)", [pieces]).unwrap();
+    }
+
+    /// The model of the most vectors serves after the migration, of two the newer; none where there are no vectors.
+    #[test]
+    fn a_file_that_has_vectors_of_several_models_serves_with_one() {
+        let check = |vectors: &[(i64, i64)], serving: Option<i64>| {
+            let mut conn = Connection::open_in_memory().unwrap();
+            Migrations::from_slice(&MIGRATIONS[..5]).to_latest(&mut conn).unwrap();
+            conn.execute_batch(
+                "INSERT INTO model (name, revision, dtype, dimension)
+                 VALUES ('a', '1', 'f32', 1), ('b', '1', 'f32', 1), ('c', '1', 'f32', 1)",
+            )
+            .unwrap();
+            for (model, passage) in vectors {
+                // The second part of a vector counts for nothing.
+                let insert = "INSERT INTO vector (id, data) VALUES (?1, x''), (?1 + 1, x'')";
+                conn.execute(insert, [crate::parts::key(*model, *passage)]).unwrap();
+            }
+            Migrations::from_slice(&MIGRATIONS).to_latest(&mut conn).unwrap();
+            let found =
+                conn.query_row("SELECT model_id, next_model_id FROM meta", [], |row| Ok((row.get(0)?, row.get(1)?)));
+            assert_eq!(found, Ok((serving, None::<i64>)), "{vectors:?}");
+        };
+        check(&[], None);
+        check(&[(3, 5)], Some(3));
+        check(&[(1, 5), (1, 6), (3, 5)], Some(1));
+        check(&[(1, 5), (1, 6), (2, 5), (2, 7), (3, 5)], Some(2));
     }
 
     #[test]

@@ -32,6 +32,10 @@ pub struct StoreStats {
     pub window_turns: u64,
     /// Passages: what is searched. A turn is one, a long document is several.
     pub passages: u64,
+    /// The model that the file serves with; `None` while there are no vectors.
+    pub serving_model: Option<ModelId>,
+    /// The model that a change under way leads to.
+    pub next_model: Option<ModelId>,
     /// Memories whose every passage has a vector, for each model.
     pub vectors: Vec<(ModelId, u64)>,
     /// Memories whose every passage has vectors of its pieces, for each model.
@@ -111,6 +115,8 @@ impl Snapshot<'_> {
                     "SELECT count(*) FROM memory JOIN passage ON passage.memory_id = memory.id WHERE memory.scope_id = ?1"
                 }
             })?,
+            serving_model: self.serving_model()?.map(|model| model.id),
+            next_model: self.next_model()?.map(|model| model.id),
             vectors: self.count_by_model("vector", scope)?,
             token_vectors: self.count_by_model("token_vector", scope)?,
         })

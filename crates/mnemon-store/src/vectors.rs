@@ -15,6 +15,10 @@ pub struct ModelRow {
 }
 
 impl ModelRow {
+    pub(crate) fn new(id: i64, dimension: usize) -> Self {
+        Self { id, dimension }
+    }
+
     /// How many values a vector of this model has.
     #[must_use]
     pub fn dimension(self) -> usize {
@@ -150,14 +154,21 @@ impl Snapshot<'_> {
 }
 
 impl WriteTx<'_> {
-    /// The row of a model, made now if need be.
+    /// The row of a model, made now if need be. The first model of a file becomes the one that it serves with: ask for a
+    /// row when there is a vector to store.
     ///
     /// # Errors
     /// When the file cannot be written.
     pub fn ensure_model(&self, model: &ModelId, dimension: usize) -> Result<ModelRow, StoreError> {
-        if let Some(row) = self.model(model, dimension)? {
-            return Ok(row);
-        }
+        let row = match self.model(model, dimension)? {
+            Some(row) => row,
+            None => self.add_model(model, dimension)?,
+        };
+        self.serve_if_first(row)?;
+        Ok(row)
+    }
+
+    fn add_model(&self, model: &ModelId, dimension: usize) -> Result<ModelRow, StoreError> {
         self.conn
             .prepare_cached("INSERT INTO model (name, revision, dtype, dimension) VALUES (?1, ?2, ?3, ?4)")?
             .execute(params![model.name, model.revision, model.dtype, dimension as i64])?;

@@ -61,6 +61,9 @@ fn check(store: &Store, version: i64) {
             Ok(())
         })?;
         assert_eq!(vectors, version - 1);
+        // The only model that has all vectors serves; what a change had come to is kept.
+        let serving = snapshot.serving_model()?.map(|model| model.id.name);
+        assert_eq!(serving.as_deref(), (version > 1).then_some("m"), "{version}");
         if version >= 5 {
             let state = &memories[5];
             assert_eq!((state.trust, state.state.importance), (Trust::from_code(2).unwrap(), 0.75));
