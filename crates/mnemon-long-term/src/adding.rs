@@ -2,12 +2,12 @@
 
 use mnemon_core::{Memory, NewMemory, NewTurn, Placement, Scope, SessionId, Timestamp};
 use mnemon_recall::analyse;
-use mnemon_store::{Added, ScopeRow, Snapshot, StoreError, WriteTx};
+use mnemon_store::{Added, ModelRow, ScopeRow, Snapshot, StoreError, WriteTx};
 
 use crate::forgetting::settle_slot;
-use crate::long_term::Meaning;
+use crate::models::Serving;
 use crate::passage::{self, Analysed, Owner, Reading};
-use crate::{Degradation, Embed, LongTerm, LongTermError, Written};
+use crate::{Embed, LongTerm, LongTermError, Written};
 
 /// The session that turns are appended to.
 pub trait Conversation: Sync {
@@ -114,16 +114,19 @@ impl LongTerm {
         embed: Embed,
         now: Timestamp,
     ) -> Result<Written, LongTermError> {
-        let mut analysed = Analysed::new(memories.iter().map(passage::of_new));
-        if let Some(meaning) = self.meaning_when(embed) {
-            self.store().read(|snapshot| match snapshot.scope_id(scope)? {
-                Some(scope) => analysed.look_up(snapshot, scope, meaning, Reading::Apart),
-                None => Ok(()),
-            })?;
-            analysed.embed(meaning, Reading::Apart);
-        }
-        let added = self.store().write(|tx| self.put_memories(tx, scope, memories, &analysed, now))?;
-        Ok(Written { added, degraded: self.why_now(embed, analysed) })
+        let (added, degraded) = self.embed_and_store(
+            embed,
+            || Analysed::new(memories.iter().map(passage::of_new)),
+            |snapshot, analysed, serving| {
+                let Some((scope, meaning)) = snapshot.scope_id(scope)?.zip(serving.meaning.as_ref()) else {
+                    return Ok(());
+                };
+                analysed.look_up(snapshot, scope, meaning, Reading::Apart)
+            },
+            |()| Reading::Apart,
+            |tx, analysed, row| put_memories(tx, scope, memories, (analysed, row), now),
+        )?;
+        Ok(Written { added, degraded })
     }
 
     /// Appends turns to a session, all or none.
@@ -143,20 +146,22 @@ impl LongTerm {
         append: &Append<'_>,
         then: impl FnOnce(&WriteTx<'_>, Appended<'_>) -> Result<T, StoreError>,
     ) -> Result<(Written, T), LongTermError> {
-        let mut analysed = Analysed::new(append.turns.iter().map(passage::of_turn));
-        if let Some(meaning) = self.meaning_when(append.embed) {
-            let before = self.store().read(|snapshot| prepare(snapshot, append, meaning, &mut analysed))?;
-            analysed.embed(meaning, Reading::InARow { before: before.as_deref() });
-        }
-        let (added, value) = self.store().write(|tx| -> Result<_, LongTermError> {
-            let scope = tx.ensure_scope(append.scope)?;
-            let session = append.session.ensure(tx, scope, append.now)?;
-            let added = tx.append_turns(scope, session, append.turns, append.placement, append.now)?;
-            analysed.put(tx, added.iter().map(Owner::Added), self.meaning())?;
-            let value = then(tx, Appended { scope, session, added: &added })?;
-            Ok((added, value))
-        })?;
-        Ok((Written { added, degraded: self.why_now(append.embed, analysed) }, value))
+        let ((added, value), degraded) = self.embed_and_store(
+            append.embed,
+            || Analysed::new(append.turns.iter().map(passage::of_turn)),
+            |snapshot, analysed, serving| prepare(snapshot, append, serving, analysed),
+            |before| Reading::InARow { before: before.as_deref() },
+            |tx, analysed, row| {
+                let scope = tx.ensure_scope(append.scope)?;
+                let session = append.session.ensure(tx, scope, append.now)?;
+                let added = tx.append_turns(scope, session, append.turns, append.placement, append.now)?;
+                analysed.put(tx, added.iter().map(Owner::Added), row)?;
+                let appended = Appended { scope, session, added: &added };
+                let value = then(tx, appended)?;
+                Ok((added, value))
+            },
+        )?;
+        Ok((Written { added, degraded }, value))
     }
 
     /// Stores an import, to be embedded later. Each group of parts is one transaction, and while it is stored the next one
@@ -202,36 +207,23 @@ impl LongTerm {
                     analysed.put(tx, added.iter().map(Owner::Added), None)?;
                     Ok(added)
                 }
-                Part::Memories { scope, memories } => self.put_memories(tx, scope, memories, analysed, now),
+                Part::Memories { scope, memories } => put_memories(tx, scope, memories, (analysed, None), now),
             };
             group.iter().map(put).collect()
         })
     }
+}
 
-    fn put_memories(
-        &self,
-        tx: &WriteTx<'_>,
-        scope: &Scope,
-        memories: &[NewMemory],
-        analysed: &Analysed<'_>,
-        now: Timestamp,
-    ) -> Result<Vec<Added>, LongTermError> {
-        let added: Vec<Added> = memories.iter().map(|new| add_one(tx, scope, new, now)).collect::<Result<_, _>>()?;
-        analysed.put(tx, added.iter().map(Owner::Added), self.meaning())?;
-        Ok(added)
-    }
-
-    /// The model, if now is the time for it.
-    fn meaning_when(&self, embed: Embed) -> Option<&Meaning> {
-        self.meaning().filter(|_| embed == Embed::Now)
-    }
-
-    fn why_now(&self, when: Embed, analysed: Analysed<'_>) -> Option<Degradation> {
-        match when {
-            Embed::Now => self.why(analysed.problem()),
-            Embed::Later => None,
-        }
-    }
+fn put_memories(
+    tx: &WriteTx<'_>,
+    scope: &Scope,
+    memories: &[NewMemory],
+    (analysed, row): (&Analysed<'_>, Option<ModelRow>),
+    now: Timestamp,
+) -> Result<Vec<Added>, LongTermError> {
+    let added: Vec<Added> = memories.iter().map(|new| add_one(tx, scope, new, now)).collect::<Result<_, _>>()?;
+    analysed.put(tx, added.iter().map(Owner::Added), row)?;
+    Ok(added)
 }
 
 /// What is known before turns are embedded: vectors of equal texts, and what of the last turn of their session is
@@ -239,9 +231,10 @@ impl LongTerm {
 fn prepare(
     snapshot: &Snapshot<'_>,
     append: &Append<'_>,
-    meaning: &Meaning,
+    serving: &Serving,
     analysed: &mut Analysed<'_>,
 ) -> Result<Option<String>, StoreError> {
+    let Some(meaning) = &serving.meaning else { return Ok(None) };
     let Some(scope) = snapshot.scope_id(append.scope)? else { return Ok(None) };
     analysed.look_up(snapshot, scope, meaning, Reading::InARow { before: None })?;
     if meaning.pieces.is_none() {

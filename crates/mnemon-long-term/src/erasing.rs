@@ -55,7 +55,7 @@ impl LongTerm {
 
     /// Goes on with erasures whose bytes are still in the file, and drops from memory what other processes erased.
     pub(crate) fn finish_erasures(&self) -> Result<Scrubbed, LongTermError> {
-        self.resident().drop_erased(self.store())?;
+        self.resident().drop_erased(self.store(), self.models())?;
         if self.store().is_read_only() {
             return Ok(Scrubbed::Nothing);
         }

@@ -19,6 +19,7 @@
 //! ```
 
 mod adding;
+mod changing;
 mod embedding;
 mod erasing;
 mod error;
@@ -26,6 +27,7 @@ mod forgetting;
 mod known;
 mod long_term;
 mod merging;
+mod models;
 mod passage;
 mod pending;
 mod pieces;
@@ -33,6 +35,7 @@ mod recall;
 mod resident;
 
 pub use adding::{Append, Appended, Conversation, Part};
+pub use changing::{ModelChange, ModelCoverage, ModelStatus};
 pub use erasing::Erasure;
 pub use error::LongTermError;
 pub use forgetting::{ForgetPolicy, Forgetting, Forgotten};

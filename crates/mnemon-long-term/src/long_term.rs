@@ -8,6 +8,7 @@ use mnemon_recall::{Level, QuestionTokens, Rotation, is_content};
 use mnemon_store::{Added, ListFilter, MemoryUpdate, ModelRow, Snapshot, Store, StoreError, WriteTx};
 
 use crate::embedding::{Checked, embed, embed_question};
+use crate::models::{Models, Serving};
 use crate::passage::{Analysed, Owner, Reading};
 use crate::resident::Resident;
 use crate::{Degradation, LongTermError, passage};
@@ -15,7 +16,8 @@ use crate::{Degradation, LongTermError, passage};
 /// Everything that is remembered in one file.
 pub struct LongTerm {
     store: Arc<Store>,
-    meaning: Option<Meaning>,
+    level: Level,
+    models: Models,
     resident: Resident,
 }
 
@@ -30,7 +32,7 @@ pub(crate) struct Meaning {
 }
 
 impl Meaning {
-    fn new(embedder: Arc<dyn Embedder>, level: Level) -> Result<Self, LongTermError> {
+    pub(crate) fn new(embedder: Arc<dyn Embedder>, level: Level) -> Result<Self, LongTermError> {
         let dimension = embedder.dimension();
         VectorIndex::new(dimension)?;
         let pieces = embedder.token_embedder().filter(|_| level == Level::Thorough);
@@ -67,6 +69,10 @@ impl Meaning {
     }
 }
 
+/// A file that is switched to another model between two looks so many times is written to without vectors: they are made
+/// later.
+const EMBED_ATTEMPTS: usize = 3;
+
 /// When something new is embedded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Embed {
@@ -92,7 +98,8 @@ impl LongTerm {
     /// Long-term memory over a store, with an embedding model or with text search alone.
     ///
     /// At [`Level::Thorough`] the vectors of pieces are kept beside those of passages, where the model gives them. A model
-    /// whose dimension cannot be indexed (0, or above 32,768) is left out, as if none was given.
+    /// whose dimension cannot be indexed (0, or above 32,768) is left out, as if none was given. With a model that the file
+    /// does not serve with, only words are compared: [`LongTerm::check_model`] tells.
     #[must_use]
     pub fn new(store: Arc<Store>, embedder: Option<Arc<dyn Embedder>>, level: Level) -> Self {
         let meaning = embedder.and_then(|embedder| {
@@ -101,8 +108,7 @@ impl LongTerm {
             };
             Meaning::new(Arc::clone(&embedder), level).inspect_err(refused).ok()
         });
-        let model = meaning.as_ref().map(|meaning| (meaning.embedder.model().clone(), meaning.dimension));
-        Self { store, meaning, resident: Resident::new(model) }
+        Self { store, level, models: Models::new(meaning), resident: Resident::default() }
     }
 
     /// The store underneath.
@@ -111,14 +117,18 @@ impl LongTerm {
         &self.store
     }
 
-    /// The embedding model, where there is one.
+    /// The embedding model of this engine, where it has one; after [`LongTerm::re_embed`], the new one.
     #[must_use]
-    pub fn embedder(&self) -> Option<&Arc<dyn Embedder>> {
-        self.meaning.as_ref().map(|meaning| &meaning.embedder)
+    pub fn embedder(&self) -> Option<Arc<dyn Embedder>> {
+        self.models.own().map(|own| Arc::clone(&own.embedder))
     }
 
-    pub(crate) fn meaning(&self) -> Option<&Meaning> {
-        self.meaning.as_ref()
+    pub(crate) fn models(&self) -> &Models {
+        &self.models
+    }
+
+    pub(crate) fn level(&self) -> Level {
+        self.level
     }
 
     pub(crate) fn resident(&self) -> &Resident {
@@ -145,23 +155,27 @@ impl LongTerm {
         let old = self.get(scope, id)?.ok_or(StoreError::NoMemory { id })?;
         let is_other = update.text.as_ref().is_some_and(|text| *text != old.text);
         let new = update.text.clone().map(|text| Memory { text, ..old });
-        let mut analysed = Analysed::new(new.iter().map(passage::of_memory));
-        if let Some(meaning) = self.meaning().filter(|_| is_other) {
-            self.store.read(|snapshot| match snapshot.scope_id(scope)? {
-                Some(scope) => analysed.look_up(snapshot, scope, meaning, Reading::Apart),
-                None => Ok(()),
-            })?;
-            analysed.embed(meaning, Reading::Apart);
-        }
-        let changed = self.store.write(|tx| -> Result<_, LongTermError> {
-            let scope = tx.ensure_scope(scope)?;
-            let (row, changed) = tx.update(scope, id, update, now)?;
-            if changed {
-                analysed.put(tx, std::iter::once(Owner::Stored(Some(row))), self.meaning())?;
-            }
-            Ok(changed)
-        })?;
-        Ok(if changed { self.why(analysed.problem()) } else { None })
+        let embed = if is_other { Embed::Now } else { Embed::Later };
+        let (changed, degraded) = self.embed_and_store(
+            embed,
+            || Analysed::new(new.iter().map(passage::of_memory)),
+            |snapshot, analysed, serving| {
+                let Some((scope, meaning)) = snapshot.scope_id(scope)?.zip(serving.meaning.as_ref()) else {
+                    return Ok(());
+                };
+                analysed.look_up(snapshot, scope, meaning, Reading::Apart)
+            },
+            |()| Reading::Apart,
+            |tx, analysed, row| {
+                let scope = tx.ensure_scope(scope)?;
+                let (memory, changed) = tx.update(scope, id, update, now)?;
+                if changed {
+                    analysed.put(tx, std::iter::once(Owner::Stored(Some(memory))), row)?;
+                }
+                Ok(changed)
+            },
+        )?;
+        Ok(degraded.filter(|_| changed))
     }
 
     /// Deletes a memory.
@@ -219,17 +233,53 @@ impl LongTerm {
         })
     }
 
-    pub(crate) fn why(&self, problem: Option<String>) -> Option<Degradation> {
-        match &self.meaning {
-            None => Some(Degradation::NoModel),
-            Some(_) => problem.map(|problem| Degradation::ModelFailed { problem }),
+    /// Embeds outside of any transaction and stores in one: a look into the store before (`look`), `analysed` embedded as
+    /// `reading` says, and `put` with the row for its vectors. All of it once more when the file was switched to another
+    /// model in between, so that nothing is stored that nobody can compare.
+    pub(crate) fn embed_and_store<'a, R, T>(
+        &self,
+        embed: Embed,
+        analyse: impl Fn() -> Analysed<'a>,
+        look: impl Fn(&Snapshot<'_>, &mut Analysed<'a>, &Serving) -> Result<R, StoreError>,
+        reading: impl Fn(&R) -> Reading<'_>,
+        put: impl FnOnce(&WriteTx<'_>, &Analysed<'a>, Option<ModelRow>) -> Result<T, LongTermError>,
+    ) -> Result<(T, Option<Degradation>), LongTermError> {
+        let (mut put, mut attempts) = (Some(put), 0);
+        loop {
+            let mut analysed = analyse();
+            let mut serving = Serving::default();
+            if embed == Embed::Now {
+                let known;
+                (serving, known) = self.store.read(|snapshot| -> Result<_, StoreError> {
+                    let serving = self.models.serving(snapshot)?;
+                    let known = look(snapshot, &mut analysed, &serving)?;
+                    Ok((serving, known))
+                })?;
+                if let Some(meaning) = &serving.meaning {
+                    analysed.embed(meaning, reading(&known));
+                }
+            }
+            attempts += 1;
+            let stored = self.store.write(|tx| -> Result<Option<T>, LongTermError> {
+                let row = if analysed.has_vectors() { serving.row_to_store(tx)? } else { None };
+                if analysed.has_vectors() && row.is_none() && attempts < EMBED_ATTEMPTS {
+                    return Ok(None);
+                }
+                // Taken once: whatever it returns ends the loop.
+                put.take().map(|put| put(tx, &analysed, row)).transpose()
+            })?;
+            if let Some(stored) = stored {
+                let problem = analysed.problem().map(|problem| Degradation::ModelFailed { problem });
+                return Ok((stored, serving.why.or(problem)));
+            }
         }
     }
 }
 
 impl std::fmt::Debug for LongTerm {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let model = self.meaning.as_ref().map(|meaning| meaning.embedder.model());
+        let own = self.models.own();
+        let model = own.as_ref().map(|own| own.embedder.model());
         f.debug_struct("LongTerm").field("store", &self.store).field("model", &model).finish()
     }
 }

@@ -67,7 +67,8 @@ impl LongTerm {
         for attempt in 0..=MAX_STALE {
             let found = self.store().read(|snapshot| -> Result<_, LongTermError> {
                 let Some(scope) = snapshot.scope_id(scope)? else { return Ok(AtSnapshot::Done(Vec::new())) };
-                self.resident().at(snapshot, scope, attempt, |shelf| groups(snapshot, scope, shelf, now))
+                let model = self.models().serving(snapshot)?.row;
+                self.resident().at(snapshot, scope, attempt, model, |shelf| groups(snapshot, scope, shelf, now))
             })?;
             if let AtSnapshot::Done(groups) = found {
                 return Ok(groups);

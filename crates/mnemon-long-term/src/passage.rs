@@ -4,7 +4,9 @@ use std::collections::HashMap;
 
 use mnemon_core::{Kind, Memory, NewMemory, NewTurn, Purpose, TextRun};
 use mnemon_recall::{ANALYSIS, Passage, Source, analyse};
-use mnemon_store::{Added, NewPassage, PassageRow, RowId, ScopeRow, Snapshot, StoreError, WriteTx, content_hash};
+use mnemon_store::{
+    Added, ModelRow, NewPassage, PassageRow, RowId, ScopeRow, Snapshot, StoreError, WriteTx, content_hash,
+};
 use rayon::prelude::*;
 
 use crate::known::{Distinct, Known};
@@ -155,15 +157,18 @@ impl<'a> Analysed<'a> {
         self.problem
     }
 
-    /// Stores the passages of the memories, and their vectors: of each memory that has an owner, in order.
+    /// Whether the model made anything of any of it.
+    pub(crate) fn has_vectors(&self) -> bool {
+        self.vectors.iter().any(Option::is_some) || self.pieces.iter().any(Option::is_some)
+    }
+
+    /// Stores the passages of the memories, of each that has an owner, in order; and their vectors, where a model is given.
     pub(crate) fn put<'o>(
         &self,
         tx: &WriteTx<'_>,
         owners: impl Iterator<Item = Owner<'o>>,
-        meaning: Option<&Meaning>,
+        model: Option<ModelRow>,
     ) -> Result<(), StoreError> {
-        let is_any = self.vectors.iter().any(Option::is_some) || self.pieces.iter().any(Option::is_some);
-        let model = meaning.filter(|_| is_any).map(|meaning| meaning.ensure_row(tx)).transpose()?;
         let mut first = 0;
         for (owner, passages) in owners.zip(&self.memories) {
             let numbers = first..first + passages.len().min(AT_ONCE);

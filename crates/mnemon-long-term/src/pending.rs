@@ -5,7 +5,9 @@ use std::collections::HashMap;
 use mnemon_core::{Memory, Purpose, TextRun};
 use mnemon_index::GraphParams;
 use mnemon_recall::ANALYSIS;
-use mnemon_store::{Damage, PassageId, PassageRow, RowId, ScopeRow, Scrubbed, Snapshot, StoreError};
+use mnemon_store::{
+    Damage, ModelRow, PassageId, PassageRow, RowId, ScopeRow, Scrubbed, Snapshot, StoreError, StoredModel, WriteTx,
+};
 
 use crate::known::{Distinct, Known};
 use crate::long_term::Meaning;
@@ -47,10 +49,56 @@ pub struct Maintenance {
 }
 
 /// Work in progress: what it has come to, and whether to go on.
-struct Work<'a> {
-    so_far: Embedded,
-    problem: Option<String>,
-    progress: &'a mut dyn FnMut(Embedded) -> bool,
+pub(crate) struct Work<'a> {
+    pub(crate) so_far: Embedded,
+    pub(crate) problem: Option<String>,
+    /// Whether the file wants no vectors of this model any more.
+    pub(crate) is_refused: bool,
+    pub(crate) progress: &'a mut dyn FnMut(Embedded) -> bool,
+}
+
+impl<'a> Work<'a> {
+    pub(crate) fn new(progress: &'a mut dyn FnMut(Embedded) -> bool) -> Self {
+        Self { so_far: Embedded { done: 0, total: 0 }, problem: None, is_refused: false, progress }
+    }
+
+    /// Tells how far it has come; false when it is to end here. What was written since it began comes on top.
+    fn tell(&mut self) -> bool {
+        self.so_far.total = self.so_far.total.max(self.so_far.done);
+        (self.progress)(self.so_far)
+    }
+}
+
+/// What vectors are stored for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Role {
+    /// The model that the file serves with, or will be if it has none.
+    Serving,
+    /// The model that it is changed to, or has been by now.
+    Next,
+}
+
+impl Role {
+    /// The row to store vectors under, while the file wants any of this model.
+    fn row(self, meaning: &Meaning, tx: &WriteTx<'_>) -> Result<Option<ModelRow>, StoreError> {
+        let stored = |stored: Option<StoredModel>| stored.filter(|stored| meaning.is(stored)).map(|stored| stored.row);
+        let serving = tx.serving_model()?;
+        match self {
+            Self::Serving if serving.is_none() => meaning.ensure_row(tx).map(Some),
+            Self::Serving => Ok(stored(serving)),
+            Self::Next => Ok(stored(serving).or(stored(tx.next_model()?))),
+        }
+    }
+}
+
+/// What came of an attempt to switch to another model.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Switched {
+    Done,
+    /// So many passages have no vector of it yet.
+    Missing(u64),
+    /// The file is being changed to another one.
+    Refused,
 }
 
 impl LongTerm {
@@ -80,12 +128,24 @@ impl LongTerm {
         &self,
         progress: &mut dyn FnMut(Embedded) -> bool,
     ) -> Result<(Embedded, Option<Degradation>), LongTermError> {
-        let nothing = Embedded { done: 0, total: 0 };
-        if !self.analyse_pending(progress)? {
-            return Ok((nothing, None));
+        let mut work = Work::new(progress);
+        if !self.analyse_pending(work.progress)? {
+            return Ok((work.so_far, None));
         }
-        let Some(meaning) = self.meaning() else { return Ok((nothing, Some(Degradation::NoModel))) };
-        let total = self.store().read(|snapshot| -> Result<_, StoreError> {
+        let serving = self.store().read(|snapshot| self.models().serving(snapshot))?;
+        let Some(meaning) = &serving.meaning else { return Ok((work.so_far, serving.why)) };
+        work.so_far.total = self.count_waiting(meaning)?;
+        self.embed_all(meaning, Role::Serving, &mut work)?;
+        if work.is_refused {
+            let now = self.store().read(|snapshot| self.models().serving(snapshot))?;
+            return Ok((work.so_far, now.why));
+        }
+        Ok((work.so_far, work.problem.map(|problem| Degradation::ModelFailed { problem })))
+    }
+
+    /// How many passages wait for something that a model makes.
+    pub(crate) fn count_waiting(&self, meaning: &Meaning) -> Result<u64, LongTermError> {
+        Ok(self.store().read(|snapshot| -> Result<_, StoreError> {
             let model = meaning.row(snapshot)?;
             let pieces = match meaning.pieces {
                 Some(_) => snapshot.count_without_token_vectors(model)?,
@@ -93,12 +153,33 @@ impl LongTerm {
             };
             // What has no vector has no pieces either, but for what failed in between.
             Ok(snapshot.count_without_vector(model)?.max(pieces))
-        })?;
-        let mut work = Work { so_far: Embedded { done: 0, total }, problem: None, progress };
-        if self.embed_waiting(meaning, Waiting::Vectors, &mut work)? && meaning.pieces.is_some() {
-            self.embed_waiting(meaning, Waiting::Pieces, &mut work)?;
-        }
-        Ok((work.so_far, self.why(work.problem)))
+        })?)
+    }
+
+    /// Embeds what waits for a model. False when it was stopped, the model failed, or the file wants nothing of it any more.
+    pub(crate) fn embed_all(&self, meaning: &Meaning, role: Role, work: &mut Work<'_>) -> Result<bool, LongTermError> {
+        Ok(self.embed_waiting(meaning, role, Waiting::Vectors, work)?
+            && (meaning.pieces.is_none() || self.embed_waiting(meaning, role, Waiting::Pieces, work)?))
+    }
+
+    /// Lets the file serve with a model of which nothing is missing; up to `last_few` passages are embedded now for that,
+    /// while all other writers wait.
+    pub(crate) fn switch(&self, meaning: &Meaning, last_few: usize) -> Result<Switched, LongTermError> {
+        self.store().write(|tx| -> Result<_, LongTermError> {
+            let Some(row) = Role::Next.row(meaning, tx)? else { return Ok(Switched::Refused) };
+            for what in [Waiting::Vectors, Waiting::Pieces] {
+                let is_wanted = last_few > 0 && (what == Waiting::Vectors || meaning.pieces.is_some());
+                if is_wanted && let Some(mut batch) = read_batch(tx, meaning, what, 0, last_few)? {
+                    batch.embed(meaning, what, None);
+                    put_batch(tx, row, &batch)?;
+                }
+            }
+            match tx.switch_model(row, meaning.pieces.is_some()) {
+                Ok(()) => Ok(Switched::Done),
+                Err(StoreError::ModelIncomplete { missing }) => Ok(Switched::Missing(missing)),
+                Err(error) => Err(error.into()),
+            }
+        })
     }
 
     /// Does what waits to be done in the background: embeds what has no vector, builds the graph over the vectors when
@@ -111,9 +192,12 @@ impl LongTerm {
     pub fn maintain(&self, progress: &mut dyn FnMut(Embedded) -> bool) -> Result<Maintenance, LongTermError> {
         let damage = self.store().check_if_unclean()?;
         let (embedded, degraded) = self.embed_pending(progress)?;
-        let graph_built = self.resident().build_graphs(self.store(), GraphParams::default())?;
+        if !self.store().is_read_only() {
+            self.drop_other_models()?;
+        }
+        let graph_built = self.resident().build_graphs(self.store(), self.models(), GraphParams::default())?;
         let scrubbed = self.finish_erasures()?;
-        let index_saved = self.resident().save(self.store())?;
+        let index_saved = self.resident().save(self.store(), self.models())?;
         if !self.store().is_read_only() {
             while self.store().write(|tx| tx.trim_changes(KEPT_CHANGES))? > 0 {}
             self.store().keep_room();
@@ -122,7 +206,7 @@ impl LongTerm {
     }
 
     /// Makes the passages of the memories that have none of the present analysis. False when it was stopped.
-    fn analyse_pending(&self, progress: &mut dyn FnMut(Embedded) -> bool) -> Result<bool, LongTermError> {
+    pub(crate) fn analyse_pending(&self, progress: &mut dyn FnMut(Embedded) -> bool) -> Result<bool, LongTermError> {
         let total = self.store().read(|snapshot| snapshot.count_without_passages(ANALYSIS))?;
         let mut after = 0;
         loop {
@@ -150,71 +234,93 @@ impl LongTerm {
 
     /// Embeds what waits, batch by batch. While one is embedded, the one before it is stored and the one after it is read.
     /// False when it was stopped, or the model failed.
-    fn embed_waiting(&self, meaning: &Meaning, what: Waiting, work: &mut Work<'_>) -> Result<bool, LongTermError> {
-        let mut next = self.read_batch(meaning, what, 0)?;
+    fn embed_waiting(
+        &self,
+        meaning: &Meaning,
+        role: Role,
+        what: Waiting,
+        work: &mut Work<'_>,
+    ) -> Result<bool, LongTermError> {
+        let read = |after| self.store().read(|snapshot| read_batch(snapshot, meaning, what, after, BATCH));
+        let put = |batch: &Batch| {
+            self.store().write(|tx| -> Result<Option<u64>, LongTermError> {
+                let row = role.row(meaning, tx)?;
+                row.map(|row| put_batch(tx, row, batch)).transpose()
+            })
+        };
+        let mut next = read(0)?;
         let mut embedded: Option<Batch> = None;
         while let Some(mut batch) = next {
             let (last, before) = (batch.last, embedded.take());
             let (stored, ()) = rayon::join(
                 || -> Result<_, LongTermError> {
-                    let stored = before.as_ref().map_or(Ok(0), |before| self.put_batch(meaning, before))?;
-                    Ok((stored, self.read_batch(meaning, what, last)?))
+                    let stored = before.as_ref().map_or(Ok(Some(0)), &put)?;
+                    Ok((stored, read(last)?))
                 },
                 || batch.embed(meaning, what, before.as_ref()),
             );
-            let (stored, read) = stored?;
+            let (stored, following) = stored?;
+            let Some(stored) = stored else {
+                work.is_refused = true;
+                return Ok(false);
+            };
             work.so_far.done += stored;
             work.problem = work.problem.take().or(batch.problem.take());
-            next = read;
-            let goes_on = !batch.has_failed() && (before.is_none() || (work.progress)(work.so_far));
+            next = following;
+            let goes_on = !batch.has_failed() && (before.is_none() || work.tell());
             embedded = Some(batch);
             if !goes_on {
                 // What is embedded by now is not thrown away.
-                work.so_far.done += embedded.map_or(Ok(0), |batch| self.put_batch(meaning, &batch))?;
+                let stored = embedded.as_ref().map_or(Ok(Some(0)), &put)?;
+                work.is_refused = stored.is_none();
+                work.so_far.done += stored.unwrap_or(0);
                 return Ok(false);
             }
         }
         let Some(last) = embedded else { return Ok(true) };
-        work.so_far.done += self.put_batch(meaning, &last)?;
-        Ok((work.progress)(work.so_far))
+        let stored = put(&last)?;
+        work.is_refused = stored.is_none();
+        work.so_far.done += stored.unwrap_or(0);
+        Ok(stored.is_some() && work.tell())
     }
+}
 
-    fn read_batch(&self, meaning: &Meaning, what: Waiting, after: PassageId) -> Result<Option<Batch>, LongTermError> {
-        self.store().read(|snapshot| {
-            let model = meaning.row(snapshot)?;
-            let ids = match what {
-                Waiting::Vectors => snapshot.without_vector(model, after, BATCH)?,
-                Waiting::Pieces => snapshot.without_token_vectors(model, after, BATCH)?,
-            };
-            let Some(last) = ids.last().copied() else { return Ok(None) };
-            let runs = runs(snapshot, snapshot.passages(&ids)?)?;
-            let mut known = HashMap::new();
-            if let (Some(model), Waiting::Vectors) = (model, what) {
-                for (id, scope, text) in runs.iter().flat_map(|run| &run.own) {
-                    known.extend(Known::find(snapshot, *scope, model, text, false)?.vector.map(|vector| (*id, vector)));
-                }
-            }
-            Ok(Some(Batch { last, runs, known, ..Batch::default() }))
-        })
+fn read_batch(
+    snapshot: &Snapshot<'_>,
+    meaning: &Meaning,
+    what: Waiting,
+    after: PassageId,
+    limit: usize,
+) -> Result<Option<Batch>, LongTermError> {
+    let model = meaning.row(snapshot)?;
+    let ids = match what {
+        Waiting::Vectors => snapshot.without_vector(model, after, limit)?,
+        Waiting::Pieces => snapshot.without_token_vectors(model, after, limit)?,
+    };
+    let Some(last) = ids.last().copied() else { return Ok(None) };
+    let runs = runs(snapshot, snapshot.passages(&ids)?)?;
+    let mut known = HashMap::new();
+    if let (Some(model), Waiting::Vectors) = (model, what) {
+        for (id, scope, text) in runs.iter().flat_map(|run| &run.own) {
+            known.extend(Known::find(snapshot, *scope, model, text, false)?.vector.map(|vector| (*id, vector)));
+        }
     }
+    Ok(Some(Batch { last, runs, known, ..Batch::default() }))
+}
 
-    /// Returns how many of its passages are done: a passage whose text changed meanwhile is gone, and the ones that took
-    /// its place wait in their turn.
-    fn put_batch(&self, meaning: &Meaning, batch: &Batch) -> Result<u64, LongTermError> {
-        self.store().write(|tx| {
-            let model = meaning.ensure_row(tx)?;
-            let (mut vectors, mut pieces) = (0, 0);
-            for (number, (id, ..)) in batch.own().enumerate() {
-                if let Some(vector) = batch.vectors.get(number).and_then(Option::as_deref) {
-                    vectors += u64::from(tx.put_vector(model, *id, vector)?);
-                }
-                if let Some(codes) = batch.pieces.get(number).and_then(Option::as_deref) {
-                    pieces += u64::from(tx.put_token_vectors(model, *id, codes)?);
-                }
-            }
-            Ok(if batch.vectors.is_empty() { pieces } else { vectors })
-        })
+/// Returns how many of its passages are done: a passage whose text changed meanwhile is gone, and the ones that took its
+/// place wait in their turn.
+fn put_batch(tx: &WriteTx<'_>, model: ModelRow, batch: &Batch) -> Result<u64, LongTermError> {
+    let (mut vectors, mut pieces) = (0, 0);
+    for (number, (id, ..)) in batch.own().enumerate() {
+        if let Some(vector) = batch.vectors.get(number).and_then(Option::as_deref) {
+            vectors += u64::from(tx.put_vector(model, *id, vector)?);
+        }
+        if let Some(codes) = batch.pieces.get(number).and_then(Option::as_deref) {
+            pieces += u64::from(tx.put_token_vectors(model, *id, codes)?);
+        }
     }
+    Ok(if batch.vectors.is_empty() { pieces } else { vectors })
 }
 
 /// What passages wait for.

@@ -111,8 +111,8 @@ fn vectors_of_two_models_never_meet() {
     add(&open(&path, Some(Words::new("old"))), "ann", "the cat");
     let memory = open(&path, Some(Words::new("new")));
     assert_eq!(recall(&memory, "ann", "feline"), Vec::<String>::new());
-    assert_eq!(memory.maintain(&mut |_| true).unwrap().embedded, 1);
-    assert_eq!(recall(&memory, "ann", "feline"), ["the cat"]);
+    assert_eq!(memory.maintain(&mut |_| true).unwrap().embedded, 0, "the old one serves");
+    assert_eq!(recall(&memory, "ann", "feline"), Vec::<String>::new());
     assert_eq!(recall(&open(&path, Some(Words::new("old"))), "ann", "feline"), ["the cat"]);
 }
 
@@ -233,10 +233,9 @@ fn only_what_is_forgotten_is_embedded_again() {
     assert_eq!(words.taken(), ["a cat"], "nothing outlives what it was made of");
     // Nor is the vector of another model taken for it.
     let other = Words::new("other");
-    let other_memory =
-        LongTerm::new(Arc::clone(memory.store()), Some(Arc::clone(&other) as Arc<dyn Embedder>), Level::Thorough);
-    add(&other_memory, "ann", "a cat");
-    assert_eq!(other.taken(), ["a cat"]);
+    memory.re_embed(&(Arc::clone(&other) as Arc<dyn Embedder>), &mut |_| true).unwrap();
+    add(&memory, "ann", "a cat");
+    assert_eq!((words.taken(), other.taken()), (vec![], vec!["a cat".to_owned()]), "and now it is one");
 }
 
 const NEW: NewSession<'static> = NewSession { name: None, started_at: Timestamp::UNIX_EPOCH, imported: false };

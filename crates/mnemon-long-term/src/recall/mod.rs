@@ -24,11 +24,12 @@ use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 use std::ops::Range;
 
-use mnemon_core::Memory;
+use mnemon_core::{Memory, ModelId};
 use mnemon_recall::{Draft, Feature, Level, Pool, Question, QuestionTokens, Ranking, Scene, Weights};
 use mnemon_store::{RowId, ScopeRow, Snapshot};
 use serde::Serialize;
 
+use crate::models::Serving;
 use crate::resident::{AtSnapshot, MAX_STALE, Passage, Shelf};
 use crate::{LongTerm, LongTermError};
 use candidates::{Allowed, Place};
@@ -87,6 +88,17 @@ pub struct Signals {
 pub enum Degradation {
     /// There is no embedding model: only words are compared.
     NoModel,
+    /// The file has vectors of another embedding model: only words are compared.
+    OtherModel {
+        /// The model that the file serves with.
+        file: ModelId,
+        /// The dimension of its vectors.
+        file_dimension: usize,
+        /// The model of this engine.
+        own: ModelId,
+        /// The dimension of its vectors.
+        own_dimension: usize,
+    },
     /// The embedding model failed: only words are compared.
     ModelFailed {
         /// What it said.
@@ -98,6 +110,11 @@ impl std::fmt::Display for Degradation {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::NoModel => f.write_str("no embedding model: only words are compared"),
+            Self::OtherModel { file, file_dimension, own, own_dimension } => write!(
+                f,
+                "only words are compared: the memory file has vectors of the embedding model {file} ({file_dimension} values), \
+                 and this is {own} ({own_dimension} values)"
+            ),
             Self::ModelFailed { problem } => write!(f, "only words are compared: {problem}"),
         }
     }
@@ -146,26 +163,38 @@ impl LongTerm {
         if query.k == 0 || query.text.trim().is_empty() {
             return Ok((None, None));
         }
-        let Some(question) = self.read_question(query)? else { return Ok((None, None)) };
-        let (embedded, degraded) = self.embed_question(question.embedded(), query.level);
+        let Some((question, mut serving)) = self.read_question(query)? else { return Ok((None, None)) };
+        let mut embedded = Embedded::of(question.embedded(), query.level, &serving);
         after("embedding");
         for attempt in 0..=MAX_STALE {
             let found = self.store().read(|snapshot| -> Result<_, LongTermError> {
-                let Some(scope) = snapshot.scope_id(query.scope)? else { return Ok(AtSnapshot::Done(None)) };
-                let asked = Asked { question: &question, embedded: &embedded, scope };
-                self.resident().at(snapshot, scope, attempt, |shelf| {
-                    self.look(snapshot, shelf, query, &asked, after, |seen| finish(snapshot, seen)).map(Some)
-                })
+                let Some(scope) = snapshot.scope_id(query.scope)? else { return Ok(Found::At(AtSnapshot::Done(None))) };
+                // Vectors of two models are never compared, whatever happened to the file since the question was embedded.
+                let now = self.models().serving(snapshot)?;
+                if now.row != serving.row {
+                    return Ok(Found::Switched(now));
+                }
+                let asked = Asked { question: &question, embedded: &embedded, serving: &serving, scope };
+                let at = self.resident().at(snapshot, scope, attempt, serving.row, |shelf| {
+                    look(snapshot, shelf, query, &asked, after, |seen| finish(snapshot, seen)).map(Some)
+                });
+                at.map(Found::At)
             })?;
-            if let AtSnapshot::Done(answer) = found {
-                return Ok((answer, degraded));
+            match found {
+                Found::At(AtSnapshot::Done(answer)) => return Ok((answer, embedded.degraded)),
+                Found::At(AtSnapshot::Stale) => {}
+                Found::Switched(now) => {
+                    serving = now;
+                    embedded = Embedded::of(question.embedded(), query.level, &serving);
+                    after("embedding");
+                }
             }
         }
-        // The last attempt is never stale.
-        Ok((None, degraded))
+        // Only a file that is switched from model to model comes here: the last attempt is never stale.
+        Ok((None, embedded.degraded))
     }
 
-    fn read_question(&self, query: &RecallQuery<'_>) -> Result<Option<Question>, LongTermError> {
+    fn read_question(&self, query: &RecallQuery<'_>) -> Result<Option<(Question, Serving)>, LongTermError> {
         self.store().read(|snapshot| {
             let Some(scope) = snapshot.scope_id(query.scope)? else { return Ok(None) };
             let speakers = snapshot.speakers(scope, MAX_SPEAKERS)?;
@@ -173,73 +202,74 @@ impl LongTerm {
                 Some(time) => Some(time),
                 None => snapshot.newest_time(scope)?,
             };
-            Ok(Some(Question::new(query.text, &speakers, asked_at.unwrap_or_default())))
+            let question = Question::new(query.text, &speakers, asked_at.unwrap_or_default());
+            Ok(Some((question, self.models().serving(snapshot)?)))
         })
     }
+}
 
-    fn embed_question(&self, text: &str, level: Level) -> (Embedded, Option<Degradation>) {
-        let Some(meaning) = self.meaning() else { return (Embedded::default(), Some(Degradation::NoModel)) };
-        let (vector, tokens, problem) = meaning.ask(text, level);
-        (Embedded { vector, tokens }, problem.map(|problem| Degradation::ModelFailed { problem }))
-    }
-
-    /// Looks at a scope in one of its states, and hands what was seen to `finish`.
-    fn look<T>(
-        &self,
-        snapshot: &Snapshot<'_>,
-        shelf: &Shelf,
-        query: &RecallQuery<'_>,
-        asked: &Asked<'_>,
-        after: &mut dyn FnMut(&'static str),
-        finish: impl FnOnce(&Seen<'_>) -> Result<T, LongTermError>,
-    ) -> Result<T, LongTermError> {
-        let matching = query.filter.map(|filter| snapshot.matching_rows(asked.scope, filter)).transpose()?;
-        let place = Place {
-            snapshot,
-            scope: asked.scope,
-            shelf,
-            allowed: Allowed {
-                period: query.period,
-                now: query.now,
-                least_trust: query.least_trust,
-                excluded: query.exclude,
-                matching,
-            },
-        };
-        let nearest = match &asked.embedded.vector {
-            Some(vector) => place.nearest(vector)?,
-            None => Vec::new(),
-        };
-        after("nearest");
-        let found = place.gather(asked.question, &nearest, after)?;
-        let longer_terms = found.longer_terms(shelf);
-        let (pool, passages) = found.pool(shelf, &longer_terms);
-        after("reading");
-        let scene = Scene {
-            question: asked.question,
-            vector: asked.embedded.vector.as_deref(),
-            tokens: asked.embedded.tokens.as_ref(),
-            pool: &pool,
-            statistics: &found.statistics,
-            level: query.level,
-            calibrated: self
-                .meaning()
-                .is_some_and(|meaning| Weights::are_calibrated_for(&meaning.embedder.model().name)),
-        };
-        let draft = Draft::new(&scene, after);
-        let pieces = place.pieces(&passages, &draft.compared())?;
-        after("pieces");
-        let ranking = draft.rank(&|member| pieces.of(member), after);
-        drop(pieces);
-        finish(&Seen { question: asked.question, pool, passages, ranking })
-    }
+/// Looks at a scope in one of its states, and hands what was seen to `finish`.
+fn look<T>(
+    snapshot: &Snapshot<'_>,
+    shelf: &Shelf,
+    query: &RecallQuery<'_>,
+    asked: &Asked<'_>,
+    after: &mut dyn FnMut(&'static str),
+    finish: impl FnOnce(&Seen<'_>) -> Result<T, LongTermError>,
+) -> Result<T, LongTermError> {
+    let matching = query.filter.map(|filter| snapshot.matching_rows(asked.scope, filter)).transpose()?;
+    let place = Place {
+        snapshot,
+        scope: asked.scope,
+        shelf,
+        allowed: Allowed {
+            period: query.period,
+            now: query.now,
+            least_trust: query.least_trust,
+            excluded: query.exclude,
+            matching,
+        },
+    };
+    let nearest = match &asked.embedded.vector {
+        Some(vector) => place.nearest(vector)?,
+        None => Vec::new(),
+    };
+    after("nearest");
+    let found = place.gather(asked.question, &nearest, after)?;
+    let longer_terms = found.longer_terms(shelf);
+    let (pool, passages) = found.pool(shelf, &longer_terms);
+    after("reading");
+    let meaning = asked.serving.meaning.as_ref();
+    let scene = Scene {
+        question: asked.question,
+        vector: asked.embedded.vector.as_deref(),
+        tokens: asked.embedded.tokens.as_ref(),
+        pool: &pool,
+        statistics: &found.statistics,
+        level: query.level,
+        calibrated: meaning.is_some_and(|meaning| Weights::are_calibrated_for(&meaning.embedder.model().name)),
+    };
+    let draft = Draft::new(&scene, after);
+    let pieces = place.pieces(&passages, &draft.compared())?;
+    after("pieces");
+    let ranking = draft.rank(&|member| pieces.of(member), after);
+    drop(pieces);
+    finish(&Seen { question: asked.question, pool, passages, ranking })
 }
 
 /// A question, and where it is asked.
 struct Asked<'a> {
     question: &'a Question,
     embedded: &'a Embedded,
+    serving: &'a Serving,
     scope: ScopeRow,
+}
+
+/// What came of an attempt.
+enum Found<T> {
+    At(AtSnapshot<Option<T>>),
+    /// The file serves with another model than the one that embedded the question.
+    Switched(Serving),
 }
 
 /// What a model makes of a question.
@@ -247,6 +277,18 @@ struct Asked<'a> {
 struct Embedded {
     vector: Option<Vec<f32>>,
     tokens: Option<QuestionTokens>,
+    /// Why it is less than it should be.
+    degraded: Option<Degradation>,
+}
+
+impl Embedded {
+    fn of(text: &str, level: Level, serving: &Serving) -> Self {
+        let Some(meaning) = &serving.meaning else {
+            return Self { degraded: serving.why.clone(), ..Self::default() };
+        };
+        let (vector, tokens, problem) = meaning.ask(text, level);
+        Self { vector, tokens, degraded: problem.map(|problem| Degradation::ModelFailed { problem }) }
+    }
 }
 
 /// What recall sees of a scope for a question.

@@ -7,11 +7,11 @@ mod shelf;
 use std::collections::HashMap;
 use std::sync::{Arc, PoisonError, RwLock};
 
-use mnemon_core::ModelId;
 use mnemon_index::{GraphParams, VectorIndex};
-use mnemon_store::{ScopeRow, Snapshot, Store};
+use mnemon_store::{ModelRow, ScopeRow, Snapshot, Store};
 
 use crate::LongTermError;
+use crate::models::Models;
 pub(crate) use passages::Passage;
 pub(crate) use shelf::Shelf;
 
@@ -29,8 +29,6 @@ const CHANGED_SHARE: usize = 10;
 /// whichever process wrote last.
 #[derive(Debug, Default)]
 pub(crate) struct Resident {
-    /// The model whose vectors are compared, and their dimension.
-    model: Option<(ModelId, usize)>,
     shelves: RwLock<HashMap<ScopeRow, Arc<RwLock<Shelf>>>>,
 }
 
@@ -43,16 +41,14 @@ pub(crate) enum AtSnapshot<T> {
 }
 
 impl Resident {
-    pub(crate) fn new(model: Option<(ModelId, usize)>) -> Self {
-        Self { model, shelves: RwLock::default() }
-    }
-
-    /// Runs `query` on a scope as of `snapshot`. `attempt` counts from 0; the last one never answers stale.
+    /// Runs `query` on a scope as of `snapshot`, with the vectors of `model`: the one that the file serves with there, if the
+    /// engine has it. `attempt` counts from 0; the last one never answers stale.
     pub(crate) fn at<T>(
         &self,
         snapshot: &Snapshot<'_>,
         scope: ScopeRow,
         attempt: usize,
+        model: Option<ModelRow>,
         query: impl FnOnce(&Shelf) -> Result<T, LongTermError>,
     ) -> Result<AtSnapshot<T>, LongTermError> {
         let head = snapshot.head()?;
@@ -61,7 +57,9 @@ impl Resident {
             {
                 let shelf = shelf.read().unwrap_or_else(PoisonError::into_inner);
                 match shelf.head() {
-                    Some(known) if known == head => return Ok(AtSnapshot::Done(query(&shelf)?)),
+                    Some(known) if known == head && shelf.model() == model => {
+                        return Ok(AtSnapshot::Done(query(&shelf)?));
+                    }
                     Some(known) if known.seq > head.seq && attempt < MAX_STALE => return Ok(AtSnapshot::Stale),
                     _ => {}
                 }
@@ -69,16 +67,21 @@ impl Resident {
             let mut shelf = shelf.write().unwrap_or_else(PoisonError::into_inner);
             // Somebody may have moved it while the lock was free; then the reading side decides again.
             if shelf.head().is_none_or(|known| known.seq <= head.seq || attempt >= MAX_STALE) {
-                shelf.follow(snapshot, head, self.model.as_ref())?;
+                shelf.follow(snapshot, head, model)?;
             }
         }
     }
 
     /// Builds the graphs that are due. Queries go on meanwhile; only putting a graph in its place waits for them.
-    pub(crate) fn build_graphs(&self, store: &Store, params: GraphParams) -> Result<bool, LongTermError> {
+    pub(crate) fn build_graphs(
+        &self,
+        store: &Store,
+        models: &Models,
+        params: GraphParams,
+    ) -> Result<bool, LongTermError> {
         let mut built = false;
         for scope in store.read(|snapshot| snapshot.scopes_of(VectorIndex::GRAPH_FROM))? {
-            store.read(|snapshot| self.at(snapshot, scope, 0, |_| Ok(())).map(|_| ()))?;
+            self.bring_up(store, models, scope)?;
             let shelf = self.shelf(scope);
             let job = {
                 let shelf = shelf.read().unwrap_or_else(PoisonError::into_inner);
@@ -98,18 +101,20 @@ impl Resident {
     }
 
     /// Saves the scopes that changed much since they were saved, so that the next process opens them at once.
-    pub(crate) fn save(&self, store: &Store) -> Result<bool, LongTermError> {
+    pub(crate) fn save(&self, store: &Store, models: &Models) -> Result<bool, LongTermError> {
         let mut saved = false;
         if store.is_read_only() {
             return Ok(saved);
         }
         for scope in store.read(|snapshot| snapshot.scopes_of(SAVE_FROM))? {
             let due = store.read(|snapshot| {
-                self.at(snapshot, scope, 0, |shelf| match snapshot.saved_head(scope, shelf.model())? {
-                    None => Ok(true),
-                    Some(head) => {
-                        let changes = snapshot.count_changes_since(scope, head)?;
-                        Ok(changes as usize > (shelf.len() / CHANGED_SHARE).max(SAVE_FROM))
+                self.at(snapshot, scope, 0, models.serving(snapshot)?.row, |shelf| {
+                    match snapshot.saved_head(scope, shelf.model())? {
+                        None => Ok(true),
+                        Some(head) => {
+                            let changes = snapshot.count_changes_since(scope, head)?;
+                            Ok(changes as usize > (shelf.len() / CHANGED_SHARE).max(SAVE_FROM))
+                        }
                     }
                 })
             })?;
@@ -129,13 +134,21 @@ impl Resident {
     }
 
     /// Follows the log in every scope that was asked, so that nothing stays in memory that was erased, by whichever process.
-    pub(crate) fn drop_erased(&self, store: &Store) -> Result<(), LongTermError> {
+    pub(crate) fn drop_erased(&self, store: &Store, models: &Models) -> Result<(), LongTermError> {
         let scopes: Vec<ScopeRow> =
             self.shelves.read().unwrap_or_else(PoisonError::into_inner).keys().copied().collect();
         for scope in scopes {
-            store.read(|snapshot| self.at(snapshot, scope, 0, |_| Ok(())).map(|_| ()))?;
+            self.bring_up(store, models, scope)?;
         }
         Ok(())
+    }
+
+    /// Brings a scope to the present state of the file.
+    fn bring_up(&self, store: &Store, models: &Models, scope: ScopeRow) -> Result<(), LongTermError> {
+        store.read(|snapshot| {
+            let model = models.serving(snapshot)?.row;
+            self.at(snapshot, scope, 0, model, |_| Ok(())).map(|_| ())
+        })
     }
 
     /// Drops what is in memory of a scope: the next question loads it from the rows.

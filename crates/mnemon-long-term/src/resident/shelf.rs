@@ -1,6 +1,5 @@
 //! One scope in memory: its passages, the postings of their terms, and their vectors.
 
-use mnemon_core::ModelId;
 use mnemon_index::{Graph, GraphJob, GraphParams, PartsReader, TermIndex, VectorIndex};
 use mnemon_recall::{Member, Said, Term, Vector};
 use mnemon_store::{Change, ChangeOp, Head, ModelRow, PassageId, PassageRow, ScopeRow, Snapshot};
@@ -23,7 +22,7 @@ pub(crate) struct Shelf {
     head: Option<Head>,
     passages: Passages,
     terms: TermIndex,
-    /// Of the model of the engine, once it stored anything in this file.
+    /// Of the model that the file serves with, where the engine has that.
     vectors: Option<(ModelRow, VectorIndex)>,
     /// How often it was loaded or dropped.
     loads: u64,
@@ -153,27 +152,27 @@ impl Shelf {
         Ok(())
     }
 
-    /// Brings the scope from wherever it is to `head`. A failure on the way leaves it to be loaded anew.
+    /// Brings the scope from wherever it is to `head`, with the vectors of `model`. A failure on the way leaves it to be loaded anew.
     pub(super) fn follow(
         &mut self,
         snapshot: &Snapshot<'_>,
         head: Head,
-        model: Option<&(ModelId, usize)>,
+        model: Option<ModelRow>,
     ) -> Result<(), LongTermError> {
         let known = self.head.take();
-        if self.vectors.is_none()
-            && let Some((id, dimension)) = model
-            && let Some(row) = snapshot.model(id, *dimension)?
-        {
-            self.vectors = Some((row, VectorIndex::new(*dimension)?));
+        let is_other = self.model() != model;
+        if is_other {
+            let index = model.map(|row| VectorIndex::new(row.dimension())).transpose()?;
+            self.vectors = model.zip(index);
         }
         let changes = match known {
-            Some(known) if known.seq <= head.seq => snapshot.changes_since(self.scope, known)?,
+            Some(known) if !is_other && known.seq <= head.seq => snapshot.changes_since(self.scope, known)?,
             _ => None,
         };
         match changes {
-            // What was removed leaves its vector behind in the index, and what is read anew does not.
-            Some(changes) if changes.iter().any(|change| change.op == ChangeOp::Erased) => self.load(snapshot)?,
+            // What was removed leaves its vector behind in the index, and what is read anew does not. What was switched to
+            // another model and back has other vectors than before.
+            Some(changes) if changes.iter().any(|change| is_about_all(change.op)) => self.load(snapshot)?,
             Some(changes) => {
                 for change in changes {
                     self.apply(snapshot, change)?;
@@ -201,6 +200,9 @@ impl Shelf {
         let model = self.model();
         let Some(saved) = snapshot.saved_head(self.scope, model)? else { return Ok(None) };
         let Some(changes) = snapshot.changes_since(self.scope, saved)? else { return Ok(None) };
+        if changes.iter().any(|change| is_about_all(change.op)) {
+            return Ok(None);
+        }
         let mut passages = None;
         let mut vectors = (PartsReader::new(), Ok(()));
         snapshot.each_saved_part(self.scope, model, |part| match &passages {
@@ -263,7 +265,7 @@ impl Shelf {
                     debug_assert_eq!(number, stored);
                 }
             }
-            ChangeOp::PassageStored | ChangeOp::Erased => {}
+            ChangeOp::PassageStored | ChangeOp::Erased | ChangeOp::ModelSwitched => {}
             ChangeOp::PassageChanged => {
                 if let Some(row) = snapshot.passages(&[id])?.pop() {
                     self.passages.change(&row);
@@ -302,4 +304,9 @@ impl Shelf {
         }
         Ok(())
     }
+}
+
+/// Whether what happened is about the whole scope: then it is read anew.
+fn is_about_all(op: ChangeOp) -> bool {
+    matches!(op, ChangeOp::Erased | ChangeOp::ModelSwitched)
 }

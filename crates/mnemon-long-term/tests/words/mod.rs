@@ -9,6 +9,9 @@ use mnemon_core::{EmbedError, Embedder, Embeddings, ModelId, Purpose};
 /// Counts words into a vector, after folding some that mean the same: a model small enough to foresee its answers.
 pub(crate) struct Words {
     model: ModelId,
+    dimension: usize,
+    /// Vectors of two salts have nothing to do with one another.
+    salt: usize,
     pub(crate) broken: AtomicBool,
     /// Every text that was embedded as a passage.
     pub(crate) read: Mutex<Vec<String>>,
@@ -16,8 +19,12 @@ pub(crate) struct Words {
 
 impl Words {
     pub(crate) fn new(name: &str) -> Arc<Self> {
+        Self::of(name, 32, 0)
+    }
+
+    pub(crate) fn of(name: &str, dimension: usize, salt: usize) -> Arc<Self> {
         let model = ModelId { name: name.into(), revision: "1".into(), dtype: "f32".into() };
-        Arc::new(Self { model, broken: AtomicBool::new(false), read: Mutex::default() })
+        Arc::new(Self { model, dimension, salt, broken: AtomicBool::new(false), read: Mutex::default() })
     }
 }
 
@@ -36,7 +43,7 @@ impl Embedder for Words {
     }
 
     fn dimension(&self) -> usize {
-        32
+        self.dimension
     }
 
     fn embed(&self, texts: &[&str], purpose: Purpose) -> Result<Embeddings, EmbedError> {
@@ -46,14 +53,17 @@ impl Embedder for Words {
         if self.broken.load(Ordering::Relaxed) {
             return Err(EmbedError { model: self.model.name.clone(), source: "the model is away".into() });
         }
-        let mut values = vec![0.01; texts.len() * 32];
-        for (row, text) in values.chunks_exact_mut(32).zip(texts) {
+        let mut values = vec![0.01; texts.len() * self.dimension];
+        for (row, text) in values.chunks_exact_mut(self.dimension).zip(texts) {
             for word in text.to_lowercase().split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty()) {
                 let word = if word == "feline" { "cat" } else { word };
-                let bucket = word.bytes().fold(5381usize, |hash, byte| hash.wrapping_mul(33) ^ usize::from(byte)) % 32;
+                let bucket = word
+                    .bytes()
+                    .fold(5381usize.wrapping_add(self.salt), |hash, byte| hash.wrapping_mul(33) ^ usize::from(byte))
+                    % self.dimension;
                 row[bucket] += 1.0;
             }
         }
-        Ok(Embeddings::new(32, values))
+        Ok(Embeddings::new(self.dimension, values))
     }
 }
