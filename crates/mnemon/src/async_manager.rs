@@ -1,7 +1,9 @@
 //! A handle for async code.
 
-use mnemon_core::{Memory, MemoryId, Metadata, NewMemory, NewTurn};
-use mnemon_long_term::{Erasure, Recall};
+use std::sync::Arc;
+
+use mnemon_core::{Embedder, Memory, MemoryId, Metadata, NewMemory, NewTurn};
+use mnemon_long_term::{Embedded, Erasure, ModelChange, Recall};
 use mnemon_store::{ListFilter, MemoryUpdate, Selection};
 
 use crate::{Context, ContextManager, ContextRequest, Error, Observed, Stats};
@@ -137,6 +139,18 @@ impl AsyncContextManager {
     /// As there, and [`Error::Background`].
     pub async fn get_stats(&self) -> Result<Stats, Error> {
         self.run(ContextManager::get_stats).await
+    }
+
+    /// See [`ContextManager::re_embed`].
+    ///
+    /// # Errors
+    /// As there, and [`Error::Background`].
+    pub async fn re_embed(
+        &self,
+        new: Arc<dyn Embedder>,
+        mut progress: impl FnMut(Embedded) -> bool + Send + 'static,
+    ) -> Result<ModelChange, Error> {
+        self.run(move |memory| memory.re_embed(&new, &mut progress)).await
     }
 
     async fn run<T: Send + 'static>(

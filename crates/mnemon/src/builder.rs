@@ -6,6 +6,8 @@ use std::sync::Arc;
 use mnemon_core::{Embedder, Scope, Timestamp, TokenCounter};
 use mnemon_embed::{LocateOptions, ModelError, SentenceTransformer, locate};
 use mnemon_long_term::LongTerm;
+#[cfg(doc)]
+use mnemon_long_term::LongTermError;
 use mnemon_short_term::EvictionPolicy;
 use mnemon_store::{Store, StoreOptions};
 
@@ -36,6 +38,19 @@ pub struct Builder {
     eviction: Option<Arc<dyn EvictionPolicy>>,
     clock: Option<Clock>,
     read_only: bool,
+    on_other_model: OtherModel,
+}
+
+/// What happens when a memory is opened with another embedding model than the one that its file serves with. Vectors of two
+/// models cannot be compared.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum OtherModel {
+    /// It is an error, which names both.
+    #[default]
+    Refuse,
+    /// The memory opens and compares words only, until the file is changed to the model of this handle
+    /// ([`ContextManager::re_embed`]). What is written meanwhile waits for a process that has the model of the file.
+    WordsOnly,
 }
 
 impl Builder {
@@ -84,11 +99,18 @@ impl Builder {
         Self { read_only, ..self }
     }
 
+    /// What happens when the file serves with another model than this handle has.
+    pub fn on_other_model(self, choice: OtherModel) -> Self {
+        Self { on_other_model: choice, ..self }
+    }
+
     /// Opens a file, or makes it.
     ///
     /// # Errors
     /// For settings that are not allowed, a file that cannot be used (see [`StoreError`](crate::StoreError)), and a
-    /// model or tokenizer that was asked for and cannot be loaded. When no model was asked for and none is found, the
+    /// model or tokenizer that was asked for and cannot be loaded. [`LongTermError::OtherModel`] and
+    /// [`LongTermError::WrongDimension`] for a model, found or asked for, that the file does not serve with, unless
+    /// [`Builder::on_other_model`] says otherwise. When no model was asked for and none is found, the
     /// memory opens without: see [`Degradation`](crate::Degradation).
     pub fn open(self, path: impl AsRef<Path>) -> Result<ContextManager, Error> {
         self.config.validate()?;
@@ -119,6 +141,9 @@ impl Builder {
         let eviction = self.eviction.unwrap_or_else(|| Arc::new(self.config.eviction));
         let clock = self.clock.unwrap_or_else(|| Arc::new(Timestamp::now));
         let long_term = LongTerm::new(Arc::new(store), embedder, self.config.recall);
+        if self.on_other_model == OtherModel::Refuse {
+            long_term.check_model()?;
+        }
         long_term.analyse()?;
         let guard = Guard::new(self.config.secrets.clone()).map_err(ConfigError::from)?;
         let engine = Engine::new(self.config, long_term, counter, eviction, clock, guard);

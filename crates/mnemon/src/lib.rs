@@ -42,6 +42,7 @@ pub mod import;
 mod ingest;
 mod manager;
 mod memories;
+mod model;
 mod observe;
 mod query;
 mod safekeeping;
@@ -52,7 +53,7 @@ mod windows;
 
 #[cfg(feature = "async")]
 pub use async_manager::AsyncContextManager;
-pub use builder::Builder;
+pub use builder::{Builder, OtherModel};
 pub use config::{Config, ConfigError};
 pub use context::{Block, ChatMessage, Context, ContextRequest, Fate, Item, Manifest, Source, Timings};
 pub use engine::Clock;
@@ -68,7 +69,8 @@ pub use mnemon_embed as embed;
 pub use mnemon_guard::{OwnPattern, RedactionConfig, SecretKind};
 pub use mnemon_long_term::{
     Contribution, Degradation, Diversity, Embedded, Erasure, Explained, Explanation, Feature, ForgetPolicy, Forgetting,
-    Forgotten, Hit, Level, Maintenance, Merged, Nearness, Period, Recall, Signals, StageTime,
+    Forgotten, Hit, Level, LongTermError, Maintenance, Merged, ModelChange, ModelCoverage, ModelStatus, Nearness,
+    Period, Recall, Signals, StageTime,
 };
 pub use mnemon_select as select;
 pub use mnemon_short_term::{Eviction, EvictionPolicy, Exchange};

@@ -40,7 +40,7 @@ pub struct ShortTermStats {
 pub struct LongTermStats {
     /// Memories that are active there: all but the turns in windows.
     pub memories: u64,
-    /// The embedding model.
+    /// The embedding model that the file serves with; while it has no vectors, that of this handle.
     pub model: Option<ModelId>,
     /// How many memories have a vector of it.
     pub vectors: u64,
@@ -66,7 +66,8 @@ impl ContextManager {
             let stats = snapshot.stats(store, Counted::Scope(scope))?;
             Ok::<_, Error>((stats, engine.window(&window)))
         })?;
-        let model = engine.long_term.embedder().map(|embedder| embedder.model().clone());
+        let own = engine.long_term.embedder().map(|embedder| embedder.model().clone());
+        let model = in_file.serving_model.clone().or(own);
         let vectors = in_file.vectors.iter().find(|(of, _)| Some(of) == model.as_ref()).map_or(0, |(_, count)| *count);
         Ok(Stats {
             scope: self.scope.clone(),
