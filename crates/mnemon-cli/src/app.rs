@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::path::PathBuf;
 
-use mnemon::{Config, ContextManager, Scope, SessionId, StoreError};
+use mnemon::{Config, ContextManager, OtherModel, Scope, SessionId, StoreError};
 
 use crate::args::Global;
 use crate::error::CliError;
@@ -42,15 +42,20 @@ impl App {
 
     /// The memory file with the embedding model, at the scope and session of the options.
     pub(crate) fn open(&self, need: Need) -> Result<ContextManager, CliError> {
-        self.open_with(need, true)
+        self.open_with(need, Some(OtherModel::Refuse))
+    }
+
+    /// The same, with whatever model is at hand, though the file may serve with another one: for what looks at both.
+    pub(crate) fn open_with_any_model(&self, need: Need) -> Result<ContextManager, CliError> {
+        self.open_with(need, Some(OtherModel::WordsOnly))
     }
 
     /// The same without the model, for what compares no meanings: it starts at once.
     pub(crate) fn open_without_model(&self, need: Need) -> Result<ContextManager, CliError> {
-        self.open_with(need, false)
+        self.open_with(need, None)
     }
 
-    fn open_with(&self, need: Need, model: bool) -> Result<ContextManager, CliError> {
+    fn open_with(&self, need: Need, model: Option<OtherModel>) -> Result<ContextManager, CliError> {
         let path = self.path()?;
         if need != Need::Make && !path.exists() {
             return Err(CliError::NoFile { path });
@@ -63,7 +68,10 @@ impl App {
                 Ok(folder) => builder.data_dir(folder),
                 Err(_) => builder,
             };
-            if model { builder } else { builder.without_model() }
+            match model {
+                Some(other) => builder.on_other_model(other),
+                None => builder.without_model(),
+            }
         };
         let opened = match builder(false).open(&path) {
             Err(mnemon::Error::Store(StoreError::ReadOnly | StoreError::CannotOpen { .. })) if need == Need::Read => {

@@ -114,6 +114,8 @@ pub(crate) enum Command {
     Stats,
     /// List every scope of the file
     Scopes,
+    /// Show which embedding model the file serves with, or change it
+    Model(Model),
     /// Forget everything in a scope
     Clear(Clear),
     /// Copy the memory file while it is in use
@@ -126,6 +128,18 @@ pub(crate) enum Command {
     Bench(Bench),
     /// Write a completion script for a shell
     Completions(Completions),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Model {
+    #[command(subcommand)]
+    pub(crate) action: Option<ModelAction>,
+}
+
+#[derive(Debug, Clone, Copy, Subcommand)]
+pub(crate) enum ModelAction {
+    /// Embed everything anew with the model of --model, and switch the file to it; may be stopped and begun again
+    Change,
 }
 
 #[derive(Debug, Args)]

@@ -5,7 +5,7 @@ use std::io;
 use std::path::PathBuf;
 
 use mnemon::import::ImportError;
-use mnemon::{ConfigError, MemoryId, ScopeError, StoreError};
+use mnemon::{ConfigError, LongTermError, MemoryId, ScopeError, StoreError};
 use mnemon_bench::BenchError;
 use serde_json::json;
 
@@ -44,6 +44,8 @@ pub(crate) enum CliError {
     NoHome(#[source] etcetera::HomeDirError),
     #[error("there is no memory file {}", path.display())]
     NoFile { path: PathBuf },
+    #[error("expected an embedding model to change to, and none was found")]
+    NoModel,
     #[error("no memory {id} in {scope}")]
     NoMemory { id: MemoryId, scope: String },
     #[error("no session {name:?} in {scope}")]
@@ -127,6 +129,7 @@ impl CliError {
             }
             Self::NoSession { .. } => "`mnemon stats` lists the sessions of a scope",
             Self::NotTurns { .. } => "`mnemon import` takes scopes, several sessions and memories that are no turns",
+            Self::NoModel => "--model names the folder of one, and so does MNEMON_MODEL",
             Self::NoHome(_) => "--db, or the variable MNEMON_DB, names the memory file",
             Self::Import(ImportError::Invalid { .. }) => {
                 "--skip-invalid leaves out what cannot be read, --format names another format"
@@ -174,6 +177,13 @@ fn engine_hint(error: &mnemon::Error) -> Option<String> {
             return Some(format!("--budget {needed} is the least for this input, and leaves no room for memories"));
         }
         mnemon::Error::Model(_) => MODEL_HINT,
+        mnemon::Error::LongTerm(LongTermError::OtherModel { .. }) => {
+            "--model (or MNEMON_MODEL) names the folder of the model of the file; `mnemon model change` embeds all of it anew with \
+             this one"
+        }
+        mnemon::Error::LongTerm(LongTermError::ModelFailed { .. } | LongTermError::OtherChange { .. }) => {
+            "`mnemon model` shows how far it has come, `mnemon model change` goes on"
+        }
         mnemon::Error::Store(StoreError::Busy { .. }) => {
             "wait until it is done; busy_timeout_ms (or MNEMON_BUSY_TIMEOUT_MS) says how long to wait for it"
         }

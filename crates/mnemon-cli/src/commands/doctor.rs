@@ -38,6 +38,8 @@ struct File {
     schema_version: i64,
     sqlite_version: &'static str,
     scopes: usize,
+    /// The embedding model that the file serves with.
+    model: Option<String>,
 }
 
 #[derive(Debug, Default, Serialize)]
@@ -70,7 +72,7 @@ pub(crate) fn run(app: &mut App, args: &Doctor) -> Result<Outcome, CliError> {
         app.config.tokenizer = mnemon::tokens::Tokenizer::Estimate;
     }
     let need = if args.fix { Need::Write } else { Need::Read };
-    let memory = if model.problem.is_none() { app.open(need)? } else { app.open_without_model(need)? };
+    let memory = if model.problem.is_none() { app.open_with_any_model(need)? } else { app.open_without_model(need)? };
     let mut damage = memory.check()?;
     if args.fix && damage.iter().any(|damage| damage.part == "vectors") {
         memory.drop_damaged()?;
@@ -86,7 +88,9 @@ pub(crate) fn run(app: &mut App, args: &Doctor) -> Result<Outcome, CliError> {
         schema_version: store.schema_version,
         sqlite_version: store.sqlite_version,
         scopes,
+        model: store.serving_model.as_ref().map(ToString::to_string),
     };
+    let fits = model.id.is_none() || file.model.is_none() || model.id == file.model;
     let config = place::config_file(&app.global);
     let report = Report { file, model, tokenizer, config, damage, memories, without_vector, embedded };
     if app.out.is_json {
@@ -94,7 +98,7 @@ pub(crate) fn run(app: &mut App, args: &Doctor) -> Result<Outcome, CliError> {
     } else {
         show(&mut app.out, &report)?;
     }
-    Ok(match (report.damage.is_empty(), sound) {
+    Ok(match (report.damage.is_empty(), sound && fits) {
         (false, _) => Outcome::Damaged,
         (true, false) => Outcome::Unwell,
         (true, true) => Outcome::Done,
@@ -186,6 +190,13 @@ fn show(out: &mut Output, report: &Report) -> io::Result<()> {
             let problem = problem.as_deref().unwrap_or("none was found");
             line(out, Health::Warn, &format!("model      {problem}; only words are compared"))?;
         }
+    }
+    if let (Some(own), Some(of_file)) = (&report.model.id, &file.model)
+        && own != of_file
+    {
+        let told =
+            format!("           the file has vectors of {of_file}; `mnemon model change` changes it to this one");
+        line(out, Health::Warn, &told)?;
     }
     match &report.tokenizer.problem {
         None => line(out, Health::Good, &format!("tokenizer  {}", report.tokenizer.name))?,

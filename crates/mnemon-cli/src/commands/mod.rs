@@ -16,6 +16,7 @@ mod forget;
 mod history;
 mod import;
 mod list;
+mod model;
 mod observe;
 mod pin;
 mod repair;
@@ -50,6 +51,7 @@ pub(crate) fn run(app: &mut App, command: Command) -> Result<Outcome, CliError> 
         Command::Erase(args) => erase::run(app, &args),
         Command::Stats => stats::run(app),
         Command::Scopes => scopes::run(app),
+        Command::Model(args) => model::run(app, &args),
         Command::Clear(args) => clear::run(app, &args),
         Command::Backup(args) => backup::run(app, &args),
         Command::Restore(args) => backup::restore(app, &args),

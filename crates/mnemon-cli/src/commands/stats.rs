@@ -13,7 +13,7 @@ use crate::output::{Output, bytes, count, cut, date, pad, pad_left, plural, safe
 const SESSIONS: usize = 12;
 
 pub(crate) fn run(app: &mut App) -> Result<Outcome, CliError> {
-    let memory = app.open(Need::Read)?;
+    let memory = app.open_with_any_model(Need::Read)?;
     let stats = memory.get_stats()?;
     let sessions = memory.sessions()?;
     if app.out.is_json {
@@ -63,6 +63,9 @@ fn show(out: &mut Output, stats: &Stats, sessions: &[Session]) -> io::Result<()>
             field(out, "model", model.to_string())?;
         }
         None => field(out, "model", "none: only words are compared".to_owned())?,
+    }
+    if let Some(next) = &store.next_model {
+        field(out, "changing to", format!("{next}; `mnemon model` shows how far it is"))?;
     }
     for (model, vectors) in store.vectors.iter().filter(|(of, _)| Some(of) != stats.long_term.model.as_ref()) {
         field(out, "also", format!("{} of {model}", plural(*vectors, "vector", "vectors")))?;
