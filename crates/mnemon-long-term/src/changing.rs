@@ -183,7 +183,7 @@ impl Meaning {
         if file == model {
             return LongTermError::WrongDimension { model, expected, got };
         }
-        LongTermError::OtherModel { file, expected, model, got }
+        LongTermError::OtherModel { file: Box::new(file), expected, model: Box::new(model), got }
     }
 
     fn failed(&self, problem: String) -> LongTermError {

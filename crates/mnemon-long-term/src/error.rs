@@ -26,11 +26,11 @@ pub enum LongTermError {
     )]
     OtherModel {
         /// The model that the file serves with.
-        file: ModelId,
+        file: Box<ModelId>,
         /// The dimension of its vectors.
         expected: usize,
         /// The model that came.
-        model: ModelId,
+        model: Box<ModelId>,
         /// The dimension of its vectors.
         got: usize,
     },

@@ -248,7 +248,9 @@ impl LongTerm {
         loop {
             let mut analysed = analyse();
             let mut serving = Serving::default();
-            if embed == Embed::Now {
+            if embed == Embed::Now && self.models.is_empty() {
+                serving.why = Some(Degradation::NoModel);
+            } else if embed == Embed::Now {
                 let known;
                 (serving, known) = self.store.read(|snapshot| -> Result<_, StoreError> {
                     let serving = self.models.serving(snapshot)?;

@@ -41,6 +41,12 @@ impl Models {
         self.known.read().unwrap_or_else(PoisonError::into_inner).own.clone()
     }
 
+    /// Whether there is no model at all, whatever the file serves with.
+    pub(crate) fn is_empty(&self) -> bool {
+        let known = self.known.read().unwrap_or_else(PoisonError::into_inner);
+        known.own.is_none() && known.coming.is_empty()
+    }
+
     /// What to work with in this state of the file.
     pub(crate) fn serving(&self, snapshot: &Snapshot<'_>) -> Result<Serving, StoreError> {
         let stored = snapshot.serving_model()?;

@@ -9,5 +9,6 @@ mod erase;
 mod errors;
 mod home;
 mod memories;
+mod model;
 mod processes;
 mod terminal;
