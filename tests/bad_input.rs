@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use mnemon::tokens::Tokenizer;
 use mnemon::{
     Block, Config, ContextManager, ContextRequest, Degradation, EmbedError, Embedder, Embeddings, Error, Kind,
-    ListFilter, Metadata, ModelId, NewMemory, NewTurn, Purpose, Role, StoreError, Timestamp,
+    ListFilter, LongTermError, Metadata, ModelId, NewMemory, NewTurn, OtherModel, Purpose, Role, StoreError, Timestamp,
 };
 
 const KNOWN: &str = "The spare key lies under the blue pot";
@@ -436,15 +436,23 @@ fn an_embedder_that_changes_its_dimension_is_told_and_costs_no_turn() {
 }
 
 #[test]
-fn a_name_that_is_used_for_two_dimensions_is_two_models() {
+fn a_name_that_is_used_for_two_dimensions_is_refused_and_compared_with_nothing() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("m.db");
-    let open = |dimension| ContextManager::builder().embedder(Odd::new(move || dimension, ones)).open(&path).unwrap();
-    open(4).observe(KNOWN, "Noted.").unwrap();
-    let memory = open(8);
-    let cosine = || memory.query_memory(QUESTION, 1).unwrap().hits.first().map(|hit| hit.signals.cosine);
-    assert_eq!(cosine(), Some(None), "found by its words, and compared with no vector of the other model");
-    assert_eq!(memory.maintain(&mut |_| true).unwrap().embedded, 2);
-    assert!(matches!(cosine(), Some(Some(same)) if same > 0.999));
-    assert_eq!(open(4).maintain(&mut |_| true).unwrap().embedded, 0, "the old vectors are still there");
+    let builder = |dimension| ContextManager::builder().embedder(Odd::new(move || dimension, ones));
+    builder(4).open(&path).unwrap().observe(KNOWN, "Noted.").unwrap();
+    let refused = builder(8).open(&path);
+    let is_told = |error: &Error| matches!(error, Error::LongTerm(LongTermError::WrongDimension { .. }));
+    assert!(refused.as_ref().is_err_and(is_told), "{refused:?}");
+    let memory = builder(8).on_other_model(OtherModel::WordsOnly).open(&path).unwrap();
+    let found = memory.query_memory(QUESTION, 1).unwrap();
+    assert!(matches!(found.degraded, Some(Degradation::OtherModel { file_dimension: 4, own_dimension: 8, .. })));
+    assert_eq!(
+        found.hits[0].signals.cosine, None,
+        "found by its words, and compared with no vector of the other model"
+    );
+    assert_eq!(memory.maintain(&mut |_| true).unwrap().embedded, 0);
+    let own = memory.embedder().unwrap();
+    assert!(memory.re_embed(&own, &mut |_| true).as_ref().is_err_and(is_told), "a name is one model");
+    assert_eq!(builder(4).open(&path).unwrap().query_memory(QUESTION, 1).unwrap().degraded, None);
 }

@@ -135,7 +135,7 @@ impl LongTerm {
             return Ok(outcome(&work, false));
         }
         self.store().write(|tx| tx.begin_model_change(meaning.embedder.model(), meaning.dimension))?;
-        let other_change = || LongTermError::OtherChange { model: meaning.embedder.model().clone() };
+        let other_change = || LongTermError::OtherChange { model: Box::new(meaning.embedder.model().clone()) };
         let (mut rounds, mut idle, mut missing) = (0, 0, u64::MAX);
         loop {
             let before = work.so_far.done;
@@ -178,16 +178,16 @@ impl LongTerm {
 
 impl Meaning {
     fn refused(&self, stored: StoredModel) -> LongTermError {
-        let (model, got) = (self.embedder.model().clone(), self.dimension);
-        let (file, expected) = (stored.id, stored.row.dimension());
+        let (model, got) = (Box::new(self.embedder.model().clone()), self.dimension);
+        let (file, expected) = (Box::new(stored.id), stored.row.dimension());
         if file == model {
             return LongTermError::WrongDimension { model, expected, got };
         }
-        LongTermError::OtherModel { file: Box::new(file), expected, model: Box::new(model), got }
+        LongTermError::OtherModel { file, expected, model, got }
     }
 
     fn failed(&self, problem: String) -> LongTermError {
-        LongTermError::ModelFailed { model: self.embedder.model().clone(), problem }
+        LongTermError::ModelFailed { model: Box::new(self.embedder.model().clone()), problem }
     }
 }
 

@@ -42,7 +42,7 @@ pub enum LongTermError {
     )]
     WrongDimension {
         /// The model.
-        model: ModelId,
+        model: Box<ModelId>,
         /// The dimension of the vectors in the file.
         expected: usize,
         /// The dimension of the model that came.
@@ -52,7 +52,7 @@ pub enum LongTermError {
     #[error("the memory file serves with its old embedding model still, because {model} failed: {problem}")]
     ModelFailed {
         /// The new model.
-        model: ModelId,
+        model: Box<ModelId>,
         /// What it did wrong.
         problem: String,
     },
@@ -60,6 +60,6 @@ pub enum LongTermError {
     #[error("the change to the embedding model {model} was given up: somebody began a change to another one meanwhile")]
     OtherChange {
         /// The model that is not changed to any more.
-        model: ModelId,
+        model: Box<ModelId>,
     },
 }

@@ -99,9 +99,9 @@ impl Meaning {
 
     fn is_not(&self, stored: &StoredModel) -> Degradation {
         Degradation::OtherModel {
-            file: stored.id.clone(),
+            file: Box::new(stored.id.clone()),
             file_dimension: stored.row.dimension(),
-            own: self.embedder.model().clone(),
+            own: Box::new(self.embedder.model().clone()),
             own_dimension: self.dimension,
         }
     }

@@ -189,12 +189,12 @@ mod tests {
             assert_eq!((tx.without_passages(1, 0, 9)?, tx.count_without_passages(1)?), (vec![1, 2, 3], 3));
             // None of its vectors is left, so no model serves until one stores something.
             assert_eq!(tx.serving_model()?, None);
-            let model = Some(tx.ensure_model(&model, 1)?);
-            assert!(tx.without_vector(model, 0, 9)?.is_empty());
+            let model = tx.ensure_model(&model, 1)?;
+            assert!(tx.without_vector(Some(model), 0, 9)?.is_empty());
             let whole =
                 NewPassage { start: 0, end: 4, words: 4, cues: 0, terms: &[1, 2], is_longer: false, content: 7 };
             let passages = tx.put_passages(1, 1, &[whole])?;
-            tx.put_vector(model.unwrap(), passages[0], &[1.0])?;
+            tx.put_vector(model, passages[0], &[1.0])?;
             assert_eq!(tx.without_passages(1, 0, 9)?, [2, 3]);
             let changes = tx.changes_since(scope, head)?.unwrap();
             let changes: Vec<_> = changes.iter().map(|change| (change.op, change.passage)).collect();

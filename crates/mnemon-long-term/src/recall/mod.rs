@@ -91,11 +91,11 @@ pub enum Degradation {
     /// The file has vectors of another embedding model: only words are compared.
     OtherModel {
         /// The model that the file serves with.
-        file: ModelId,
+        file: Box<ModelId>,
         /// The dimension of its vectors.
         file_dimension: usize,
         /// The model of this engine.
-        own: ModelId,
+        own: Box<ModelId>,
         /// The dimension of its vectors.
         own_dimension: usize,
     },
