@@ -10,6 +10,7 @@ use rusqlite::backup::{Backup, StepResult};
 use rusqlite::{Connection, OpenFlags};
 use uuid::Uuid;
 
+use crate::cells::OfRow;
 use crate::checksum::checksum_of_stored;
 use crate::{Damage, Durability, Snapshot, Store, StoreError, StoreOptions, connection, schema};
 
@@ -60,8 +61,8 @@ impl Snapshot<'_> {
     /// # Errors
     /// When the file cannot be read.
     pub fn uuid(&self) -> Result<Uuid, StoreError> {
-        let bytes = self.conn.prepare_cached("SELECT uuid FROM meta WHERE id = 1")?.query_row([], |row| row.get(0))?;
-        Ok(Uuid::from_bytes(bytes))
+        let mut statement = self.conn.prepare_cached("SELECT uuid FROM meta WHERE id = 1")?;
+        Ok(Uuid::from_bytes(statement.query_row([], |row| row.get(0)).of_row("meta", 1)?))
     }
 }
 

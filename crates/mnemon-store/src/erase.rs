@@ -7,6 +7,7 @@ use mnemon_core::{MemoryId, ReceiptId, Scope, SessionId, Timestamp};
 use rusqlite::{OptionalExtension, Row, params};
 use sha2::{Digest, Sha256};
 
+use crate::cells::Cells;
 use crate::memories::time_from_millis;
 use crate::{RowId, ScopeRow, Snapshot, Store, StoreError, WriteTx};
 
@@ -269,15 +270,15 @@ impl Store {
 const RECEIPT: &str = "SELECT id, uid, requested_at, finished_at, memories, passages, digest FROM erasure";
 
 fn receipt_from_row(row: &Row<'_>) -> Result<ErasureRow, StoreError> {
-    let id: RowId = row.get(0)?;
-    let time = |millis| time_from_millis("erasure", id, millis);
+    let cells = Cells::new(row, "erasure")?;
+    let time = |millis| time_from_millis("erasure", cells.id(), millis);
     Ok(ErasureRow {
-        id: ReceiptId::from_bytes(row.get(1)?),
-        requested_at: time(row.get(2)?)?,
-        finished_at: row.get::<_, Option<i64>>(3)?.map(time).transpose()?,
-        memories: row.get(4)?,
-        passages: row.get(5)?,
-        digest: row.get(6)?,
+        id: ReceiptId::from_bytes(cells.get(1)?),
+        requested_at: time(cells.get(2)?)?,
+        finished_at: cells.get::<Option<i64>>(3)?.map(time).transpose()?,
+        memories: cells.get(4)?,
+        passages: cells.get(5)?,
+        digest: cells.get(6)?,
     })
 }
 

@@ -184,6 +184,18 @@ impl StoreError {
 
 impl From<rusqlite::Error> for StoreError {
     fn from(error: rusqlite::Error) -> Self {
+        use rusqlite::Error as E;
+        match &error {
+            // The statements are our own: a row that must be there and is not, a value of another type than its column, and
+            // a table or column that the schema lost are damage.
+            E::QueryReturnedNoRows
+            | E::InvalidColumnType(..)
+            | E::IntegralValueOutOfRange(..)
+            | E::FromSqlConversionFailure(..)
+            | E::Utf8Error(..) => return Self::Corrupt(error),
+            E::SqlInputError { msg, .. } if msg.starts_with("no such ") => return Self::Corrupt(error),
+            _ => {}
+        }
         match error.sqlite_error_code() {
             Some(ErrorCode::DiskFull) => Self::Full,
             Some(ErrorCode::ReadOnly) => Self::ReadOnly,

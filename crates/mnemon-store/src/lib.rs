@@ -23,6 +23,7 @@
 
 mod backup;
 mod ballast;
+mod cells;
 mod changes;
 mod checksum;
 mod connection;

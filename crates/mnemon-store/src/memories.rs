@@ -7,6 +7,7 @@ use mnemon_core::{
 use rusqlite::types::{Value, ValueRef};
 use rusqlite::{OptionalExtension, Row, params, params_from_iter};
 
+use crate::cells::{Cells, OfRow};
 use crate::checksum::{checksum, checksum_of_row};
 use crate::filter::Condition;
 use crate::passages::Owner;
@@ -455,7 +456,8 @@ impl WriteTx<'_> {
             let (caption, speaker): (Option<String>, Option<String>) = self
                 .conn
                 .prepare_cached("SELECT caption, speaker FROM memory WHERE id = ?1")?
-                .query_row([row], |row| Ok((row.get(0)?, row.get(1)?)))?;
+                .query_row([row], |row| Ok((row.get(0)?, row.get(1)?)))
+                .of_row("memory", row)?;
             self.write_grams(row, text, caption.as_deref(), speaker.as_deref())?;
         }
         Ok((row, changed))
@@ -489,7 +491,8 @@ impl WriteTx<'_> {
     /// Computes the checksum of a row that was changed.
     fn renew_checksum(&self, row: RowId) -> Result<(), StoreError> {
         let checksum =
-            self.conn.prepare_cached(&format!("{COLUMNS} WHERE m.id = ?1"))?.query_row([row], checksum_of_row)?;
+            self.conn.prepare_cached(&format!("{COLUMNS} WHERE m.id = ?1"))?.query_row([row], checksum_of_row);
+        let checksum = checksum.of_row("memory", row)?;
         self.conn.prepare_cached("UPDATE memory SET checksum = ?2 WHERE id = ?1")?.execute(params![row, checksum])?;
         Ok(())
     }
@@ -608,68 +611,65 @@ fn metadata_text(metadata: &Metadata) -> Result<Option<String>, StoreError> {
 
 /// Whether a row of [`COLUMNS`] fits its checksum.
 fn verify(row: &Row<'_>) -> Result<(), StoreError> {
-    let (expected, found): (i64, i64) = (row.get(22)?, checksum_of_row(row)?);
+    let cells = Cells::new(row, "memory")?;
+    let (expected, found): (i64, i64) = (cells.get(22)?, checksum_of_row(row)?);
     if expected == found {
         return Ok(());
     }
-    Err(StoreError::BadRow {
-        table: "memory",
-        row: row.get(0)?,
-        expected: "a row that fits its checksum",
-        got: format!("{found:08x} where {expected:08x} is stored"),
-    })
+    Err(cells.bad("a row that fits its checksum", format!("{found:08x} where {expected:08x} is stored")))
 }
 
 fn memory_from_row(row: &Row<'_>) -> Result<Memory, StoreError> {
     verify(row)?;
-    let id: RowId = row.get(0)?;
-    let damaged = |expected, got: String| StoreError::BadRow { table: "memory", row: id, expected, got };
-    let kind: i64 = row.get(2)?;
+    let cells = Cells::new(row, "memory")?;
+    let id = cells.id();
+    let damaged = |expected, got: String| cells.bad(expected, got);
+    let kind: i64 = cells.get(2)?;
     let kind = Kind::from_code(kind).ok_or_else(|| damaged("the code of a kind", kind.to_string()))?;
-    let role: Option<i64> = row.get(6)?;
+    let role: Option<i64> = cells.get(6)?;
     let read_role = |code: i64| Role::from_code(code).ok_or_else(|| damaged("the code of a role", code.to_string()));
     let role = role.map(read_role).transpose()?;
     let is_imported = !matches!(row.get_ref(20)?, ValueRef::Null);
-    let turn = match row.get::<_, Option<[u8; 16]>>(19)? {
+    let turn = match cells.get::<Option<[u8; 16]>>(19)? {
         None => None,
         Some(session) => {
-            let position: i64 = row.get(5)?;
+            let position: i64 = cells.get(5)?;
             Some(Turn {
                 session: SessionId::from_bytes(session),
                 position: u32::try_from(position).map_err(|_| damaged("a position", position.to_string()))?,
                 role: role.ok_or_else(|| damaged("a role", "none".to_owned()))?,
-                speaker: row.get(7)?,
-                placement: if row.get(21)? { Placement::Window } else { Placement::LongTerm },
+                speaker: cells.get(7)?,
+                placement: if cells.get(21)? { Placement::Window } else { Placement::LongTerm },
             })
         }
     };
     if turn.is_some() != (kind == Kind::Turn) {
         return Err(damaged("a session for a turn, and for nothing else", "another row of `session`".to_owned()));
     }
-    let metadata = match row.get::<_, Option<String>>(10)? {
+    let metadata = match cells.get::<Option<String>>(10)? {
         None => Metadata::new(),
         Some(text) => serde_json::from_str(&text).map_err(|error| damaged("a JSON object", error.to_string()))?,
     };
-    let origin = match (row.get(20)?, row.get(11)?) {
+    let origin = match (cells.get(20)?, cells.get(11)?) {
         (Some(source), Some(id)) => Some(Origin { source, id }),
         _ => None,
     };
-    let parts: [String; 3] = [row.get(15)?, row.get(16)?, row.get(17)?];
+    let parts: [String; 3] = [cells.get(15)?, cells.get(16)?, cells.get(17)?];
     Ok(Memory {
-        id: MemoryId::from_bytes(row.get(1)?),
-        scope: scope_from_parts(row.get(18)?, &parts[0], &parts[1], &parts[2])?,
+        id: MemoryId::from_bytes(cells.get(1)?),
+        scope: scope_from_parts(cells.get(18)?, &parts[0], &parts[1], &parts[2])?,
         kind,
-        text: row.get(3)?,
-        caption: row.get(4)?,
+        text: cells.get(3)?,
+        caption: cells.get(4)?,
         turn,
-        pinned: row.get(8)?,
-        priority: row.get(9)?,
+        pinned: cells.get(8)?,
+        priority: cells.get(9)?,
         metadata,
         origin,
-        occurred_at: row.get::<_, Option<i64>>(12)?.map(|at| time_from_millis("memory", id, at)).transpose()?,
-        stored_at: time_from_millis("memory", id, row.get(13)?)?,
-        updated_at: time_from_millis("memory", id, row.get(14)?)?,
-        trust: trust_from_code(id, row.get(23)?, Trust::of(kind, role, is_imported))?,
+        occurred_at: cells.get::<Option<i64>>(12)?.map(|at| time_from_millis("memory", id, at)).transpose()?,
+        stored_at: time_from_millis("memory", id, cells.get(13)?)?,
+        updated_at: time_from_millis("memory", id, cells.get(14)?)?,
+        trust: trust_from_code(id, cells.get(23)?, Trust::of(kind, role, is_imported))?,
         state: state_from_row(id, row, 24)?,
     })
 }

@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use mnemon_core::{Kind, Role, Timestamp, Trust};
 use rusqlite::{OptionalExtension, Row, params};
 
+use crate::cells::{Cells, OfRow};
 use crate::memories::{Added, fnv1a, time_from_millis};
 use crate::parts::Table;
 use crate::state::trust_from_code;
@@ -149,7 +150,7 @@ impl Snapshot<'_> {
         for memory in memories {
             let mut rows = statement.query([memory])?;
             while let Some(row) = rows.next()? {
-                ids.push(row.get(0)?);
+                ids.push(Cells::new(row, "passage")?.id());
             }
         }
         Ok(ids)
@@ -160,7 +161,8 @@ impl Snapshot<'_> {
     /// # Errors
     /// When the file cannot be read.
     pub fn analysis(&self) -> Result<u32, StoreError> {
-        Ok(self.conn.prepare_cached("SELECT analysis FROM meta WHERE id = 1")?.query_row([], |row| row.get(0))?)
+        let mut statement = self.conn.prepare_cached("SELECT analysis FROM meta WHERE id = 1")?;
+        statement.query_row([], |row| row.get(0)).of_row("meta", 1)
     }
 
     /// How many memories have no passages of this version of the analysis.
@@ -368,47 +370,41 @@ fn check(owner: &Owner, passages: &[NewPassage<'_>]) -> Result<(), StoreError> {
 }
 
 pub(crate) fn passage_from_row(row: &Row<'_>) -> Result<PassageRow, StoreError> {
-    let id: PassageId = row.get(0)?;
-    let memory: RowId = row.get(1)?;
-    let damaged = |table, row, expected, got: String| StoreError::BadRow { table, row, expected, got };
-    let number = |column: usize| -> Result<u32, StoreError> {
-        let value: i64 = row.get(column)?;
-        u32::try_from(value).map_err(|_| damaged("passage", id, "a number of 32 bits", value.to_string()))
-    };
-    let terms = row.get_ref(9)?.as_blob().map_err(rusqlite::Error::from)?;
+    let cells = Cells::new(row, "passage")?;
+    let memory: RowId = cells.get(1)?;
+    let (of_memory, of_state) = (Cells::of(row, "memory", memory), Cells::of(row, "memory_state", memory));
+    let terms = cells.blob(9)?;
     let (terms, rest) = terms.as_chunks::<4>();
     if !rest.is_empty() {
-        return Err(damaged("passage", id, "four bytes for each term", format!("{} bytes more", rest.len())));
+        return Err(cells.bad("four bytes for each term", format!("{} bytes more", rest.len())));
     }
-    let kind: i64 = row.get(10)?;
-    let role: Option<i64> = row.get(11)?;
-    let read_role = |code: i64| {
-        Role::from_code(code).ok_or_else(|| damaged("memory", memory, "the code of a role", code.to_string()))
-    };
-    let kind =
-        Kind::from_code(kind).ok_or_else(|| damaged("memory", memory, "the code of a kind", kind.to_string()))?;
+    let kind: i64 = of_memory.get(10)?;
+    let role: Option<i64> = of_memory.get(11)?;
+    let read_role =
+        |code: i64| Role::from_code(code).ok_or_else(|| of_memory.bad("the code of a role", code.to_string()));
+    let kind = Kind::from_code(kind).ok_or_else(|| of_memory.bad("the code of a kind", kind.to_string()))?;
     let role = role.map(read_role).transpose()?;
     let time = |column: usize| -> Result<Option<Timestamp>, StoreError> {
-        row.get::<_, Option<i64>>(column)?.map(|at| time_from_millis("memory_state", memory, at)).transpose()
+        of_state.get::<Option<i64>>(column)?.map(|at| time_from_millis("memory_state", memory, at)).transpose()
     };
-    let usual = Trust::of(kind, role, row.get(15)?);
+    let usual = Trust::of(kind, role, of_memory.get(15)?);
     Ok(PassageRow {
-        id,
+        id: cells.id(),
         memory,
-        scope: ScopeRow(row.get(14)?),
-        run: row.get(2)?,
-        place: row.get(3)?,
-        ordinal: number(4)?,
-        start: number(5)?,
-        end: number(6)?,
-        words: number(7)?,
-        cues: number(8)?,
+        scope: ScopeRow(cells.get(14)?),
+        run: cells.get(2)?,
+        place: cells.get(3)?,
+        ordinal: cells.get(4)?,
+        start: cells.get(5)?,
+        end: cells.get(6)?,
+        words: cells.get(7)?,
+        cues: cells.get(8)?,
         terms: terms.iter().map(|bytes| u32::from_le_bytes(*bytes)).collect(),
         kind,
         role,
-        speaker: row.get(12)?,
-        time: time_from_millis("memory", memory, row.get(13)?)?,
-        trust: trust_from_code(memory, row.get(16)?, usual)?,
+        speaker: of_memory.get(12)?,
+        time: time_from_millis("memory", memory, of_memory.get(13)?)?,
+        trust: trust_from_code(memory, of_state.get(16)?, usual)?,
         until: [time(17)?, time(18)?].into_iter().flatten().min(),
     })
 }

@@ -3,6 +3,7 @@
 
 use rusqlite::{OptionalExtension, params};
 
+use crate::cells::Cells;
 use crate::{Head, ModelRow, ScopeRow, Snapshot, StoreError, WriteTx};
 
 impl Snapshot<'_> {
@@ -34,12 +35,12 @@ impl Snapshot<'_> {
         mut each: impl FnMut(&[u8]) -> bool,
     ) -> Result<(), StoreError> {
         let mut statement = self.conn.prepare_cached(
-            "SELECT data FROM saved JOIN saved_part ON saved_part.saved_id = saved.id
+            "SELECT saved_part.id, data FROM saved JOIN saved_part ON saved_part.saved_id = saved.id
              WHERE saved.scope_id = ?1 AND saved.model_id = ?2 ORDER BY saved_part.number",
         )?;
         let mut rows = statement.query([scope.0, key(model)])?;
         while let Some(row) = rows.next()? {
-            if !each(row.get_ref(0)?.as_blob().map_err(rusqlite::Error::from)?) {
+            if !each(Cells::new(row, "saved_part")?.blob(1)?) {
                 break;
             }
         }

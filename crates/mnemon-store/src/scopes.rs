@@ -3,6 +3,7 @@
 use mnemon_core::{Scope, ScopeError, Timestamp};
 use rusqlite::{OptionalExtension, params};
 
+use crate::cells::Cells;
 use crate::memories::time_from_millis;
 use crate::{RowId, Snapshot, StoreError, WriteTx};
 
@@ -36,13 +37,9 @@ impl Snapshot<'_> {
         let mut rows = statement.query([])?;
         let mut scopes = Vec::new();
         while let Some(row) = rows.next()? {
-            let scope = scope_from_parts(
-                row.get(0)?,
-                &row.get::<_, String>(1)?,
-                &row.get::<_, String>(2)?,
-                &row.get::<_, String>(3)?,
-            )?;
-            scopes.push((scope, row.get(4)?));
+            let cells = Cells::new(row, "scope")?;
+            let [user, agent, project]: [String; 3] = [cells.get(1)?, cells.get(2)?, cells.get(3)?];
+            scopes.push((scope_from_parts(cells.id(), &user, &agent, &project)?, cells.get(4)?));
         }
         Ok(scopes)
     }

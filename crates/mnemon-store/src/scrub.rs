@@ -14,6 +14,7 @@ use std::time::Duration;
 use mnemon_core::Timestamp;
 use rusqlite::{Connection, OptionalExtension, TransactionBehavior};
 
+use crate::cells::OfRow;
 use crate::connection::{ATTEMPT, retry_busy};
 use crate::memories::time_from_millis;
 use crate::{RowId, Store, StoreError};
@@ -67,7 +68,7 @@ impl Store {
     pub fn scrub_pending(&self) -> Result<Option<Timestamp>, StoreError> {
         let since: Option<i64> = self.read(|snapshot| -> Result<_, StoreError> {
             let mut statement = snapshot.conn.prepare_cached("SELECT scrub_pending FROM meta WHERE id = 1")?;
-            Ok(statement.query_row([], |row| row.get(0))?)
+            statement.query_row([], |row| row.get(0)).of_row("meta", 1)
         })?;
         since.map(|millis| time_from_millis("meta", 1, millis)).transpose()
     }

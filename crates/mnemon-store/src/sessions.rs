@@ -3,6 +3,7 @@
 use mnemon_core::{Scope, Session, SessionId, Timestamp};
 use rusqlite::{OptionalExtension, Row, params};
 
+use crate::cells::Cells;
 use crate::memories::time_from_millis;
 use crate::{RowId, ScopeRow, Snapshot, StoreError, WriteTx};
 
@@ -127,11 +128,12 @@ impl WriteTx<'_> {
 }
 
 fn session_from_row(row: &Row<'_>, scope: &Scope) -> Result<Session, StoreError> {
+    let cells = Cells::new(row, "session")?;
     Ok(Session {
-        id: SessionId::from_bytes(row.get(1)?),
+        id: SessionId::from_bytes(cells.get(1)?),
         scope: scope.clone(),
-        name: row.get(2)?,
-        started_at: time_from_millis("session", row.get(0)?, row.get(3)?)?,
-        turns: row.get(4)?,
+        name: cells.get(2)?,
+        started_at: time_from_millis("session", cells.id(), cells.get(3)?)?,
+        turns: cells.get(4)?,
     })
 }

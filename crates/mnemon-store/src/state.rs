@@ -3,6 +3,7 @@
 use mnemon_core::{EndReason, Ended, Kind, MemoryId, Role, Slot, State, Timestamp, Trust};
 use rusqlite::{OptionalExtension, Row, params};
 
+use crate::cells::{Cells, OfRow};
 use crate::memories::time_from_millis;
 use crate::{MemoryUpdate, RowId, ScopeRow, Snapshot, StoreError, WriteTx};
 
@@ -42,14 +43,15 @@ impl Snapshot<'_> {
         )?;
         let mut rows = statement.query([scope.0])?;
         while let Some(row) = rows.next()? {
-            let (id, kind): (RowId, i64) = (row.get(0)?, row.get(2)?);
+            let cells = Cells::new(row, "memory")?;
+            let (id, kind): (RowId, i64) = (cells.id(), cells.get(2)?);
             each(Standing {
                 row: id,
-                id: MemoryId::from_bytes(row.get(1)?),
-                kind: Kind::from_code(kind).ok_or_else(|| damaged(id, "the code of a kind", kind.to_string()))?,
-                pinned: row.get(3)?,
-                in_window: row.get(4)?,
-                time: time_from_millis("memory", id, row.get(5)?)?,
+                id: MemoryId::from_bytes(cells.get(1)?),
+                kind: Kind::from_code(kind).ok_or_else(|| cells.bad("the code of a kind", kind.to_string()))?,
+                pinned: cells.get(3)?,
+                in_window: cells.get(4)?,
+                time: time_from_millis("memory", id, cells.get(5)?)?,
                 state: state_from_row(id, row, 6)?,
             });
         }
@@ -177,7 +179,8 @@ impl WriteTx<'_> {
             let role: Option<i64> = self
                 .conn
                 .prepare_cached("SELECT role FROM memory WHERE id = ?1")?
-                .query_row([row], |row| row.get(0))?;
+                .query_row([row], |row| row.get(0))
+                .of_row("memory", row)?;
             let trust = trust.min(Trust::most(role.and_then(Role::from_code)));
             self.conn
                 .prepare_cached("UPDATE memory_state SET trust = ?2 WHERE memory_id = ?1")?
@@ -218,26 +221,27 @@ pub(crate) fn trust_from_code(row: RowId, code: Option<i64>, usual: Trust) -> Re
 /// The state in a row that has importance, uses, last use, expiry, end, its reason and whose it is, subject and slot from
 /// column `at` on; what everybody starts with where they are NULL.
 pub(crate) fn state_from_row(id: RowId, row: &Row<'_>, at: usize) -> Result<State, StoreError> {
+    let cells = Cells::of(row, "memory_state", id);
     let time = |column: usize| -> Result<Option<Timestamp>, StoreError> {
-        row.get::<_, Option<i64>>(column)?.map(|at| time_from_millis("memory_state", id, at)).transpose()
+        cells.get::<Option<i64>>(column)?.map(|at| time_from_millis("memory_state", id, at)).transpose()
     };
     let usual = State::default();
-    let ended = match (time(at + 4)?, row.get::<_, Option<i64>>(at + 5)?) {
+    let ended = match (time(at + 4)?, cells.get::<Option<i64>>(at + 5)?) {
         (Some(ended_at), Some(why)) => Some(Ended {
             at: ended_at,
             why: EndReason::from_code(why)
                 .ok_or_else(|| damaged(id, "the code of a reason for an end", why.to_string()))?,
-            by: row.get::<_, Option<[u8; 16]>>(at + 6)?.map(MemoryId::from_bytes),
+            by: cells.get::<Option<[u8; 16]>>(at + 6)?.map(MemoryId::from_bytes),
         }),
         _ => None,
     };
-    let about = match (row.get(at + 7)?, row.get(at + 8)?) {
+    let about = match (cells.get(at + 7)?, cells.get(at + 8)?) {
         (Some(subject), Some(slot)) => Some(Slot { subject, slot }),
         _ => None,
     };
     Ok(State {
-        importance: row.get::<_, Option<f32>>(at)?.unwrap_or(usual.importance),
-        uses: row.get::<_, Option<u32>>(at + 1)?.unwrap_or(usual.uses),
+        importance: cells.get::<Option<f32>>(at)?.unwrap_or(usual.importance),
+        uses: cells.get::<Option<u32>>(at + 1)?.unwrap_or(usual.uses),
         last_used: time(at + 2)?,
         expires_at: time(at + 3)?,
         ended,

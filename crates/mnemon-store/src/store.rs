@@ -6,6 +6,7 @@ use std::sync::{Mutex, MutexGuard};
 
 use rusqlite::{Connection, TransactionBehavior};
 
+use crate::cells::OfRow;
 use crate::connection::{self, retry_busy};
 use crate::{Damage, Snapshot, StoreError, StoreOptions, WriteTx, backup, schema};
 
@@ -193,7 +194,7 @@ fn begin_read(conn: &mut Connection) -> Result<(), StoreError> {
     if conn.is_autocommit() {
         conn.prepare_cached("BEGIN")?.execute([])?;
     }
-    conn.prepare_cached("SELECT id FROM meta")?.query_row([], |row| row.get::<_, i64>(0))?;
+    conn.prepare_cached("SELECT id FROM meta")?.query_row([], |row| row.get::<_, i64>(0)).of_row("meta", 1)?;
     Ok(())
 }
 
