@@ -86,7 +86,8 @@ pub(crate) const COLUMNS: &str = "
            scope.user, scope.agent, scope.project, m.scope_id,
            session.uid, source.name, window.memory_id IS NOT NULL, m.checksum,
            st.trust, st.importance, st.uses, st.last_used, st.expires_at, st.ended_at, st.ended_why,
-           (SELECT uid FROM memory WHERE id = st.ended_by), st.subject, st.slot
+           CASE WHEN st.ended_by IS NULL THEN NULL ELSE (SELECT uid FROM memory WHERE id = st.ended_by) END,
+           st.subject, st.slot
     FROM memory AS m
     JOIN scope ON scope.id = m.scope_id
     LEFT JOIN session ON session.id = m.session_id
