@@ -26,13 +26,16 @@ impl LongTerm {
     /// for every process, when this returns; that their bytes are still there, because somebody reads an older state of
     /// the file or the disk is full, is no error and is told in [`Erasure::pending`].
     ///
+    /// Where the disk is full the room that is kept for deleting is used
+    /// ([`Store::write_making_room`](mnemon_store::Store::write_making_room)).
+    ///
     /// The file is written anew, so erase many at once: see [`Store::scrub`](mnemon_store::Store::scrub) for what it takes.
     /// Other processes drop what they hold in memory of the scope at their next question there, or when they maintain.
     ///
     /// # Errors
     /// When a memory or session is not in the scope, and then nothing was deleted; and when the store cannot be written.
     pub fn erase(&self, scope: &Scope, selection: &Selection, now: Timestamp) -> Result<Erasure, LongTermError> {
-        let (row, erased) = self.store().write(|tx| -> Result<_, StoreError> {
+        let (row, erased) = self.store().write_making_room(|tx| -> Result<_, StoreError> {
             let row = tx.scope_id(scope)?;
             Ok((row, tx.erase(scope, selection, now)?))
         })?;

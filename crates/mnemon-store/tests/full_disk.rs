@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use mnemon_core::{Kind, MemoryId, NewMemory, Scope, Timestamp};
-use mnemon_store::{Existing, ListFilter, Store, StoreError, StoreOptions, WriteTx};
+use mnemon_store::{Existing, ListFilter, Scrubbed, Selection, Store, StoreError, StoreOptions, WriteTx};
 
 const DISK: &str = "MNEMON_TEST_SMALL_DISK";
 
@@ -114,5 +114,32 @@ fn on_a_full_disk_reads_go_on_and_something_can_be_deleted() {
         assert!(ballast.exists() && store.keep_room());
         add(&store, "there is room again").unwrap();
         assert_eq!(count(&store), 200);
+    });
+}
+
+/// Who erases waits for no room: the memory is gone at once, and its bytes go when there is room to write the file anew.
+#[test]
+fn on_a_full_disk_something_can_be_erased() {
+    on_a_small_disk("on_a_full_disk_something_can_be_erased", |disk| {
+        let path: PathBuf = disk.join("m.db");
+        let filler = disk.join("filler");
+        let text = "long ".repeat(600);
+        let store = open(&path).unwrap();
+        let ids: Vec<MemoryId> = (0..200).map(|n| add(&store, &format!("{n} {text}")).unwrap()).collect();
+        drop(store);
+        let store = open(&path).unwrap();
+        fill(&filler);
+        let erase =
+            |tx: &WriteTx<'_>| tx.erase(&Scope::default(), &Selection::Ids(vec![ids[0]]), Timestamp::UNIX_EPOCH);
+        assert!(matches!(store.write(erase), Err(StoreError::Full)));
+        let erased = store.write_making_room(erase).unwrap();
+        assert_eq!((erased.ids.as_slice(), count(&store)), (&ids[..1], 199));
+        // The file does not fit on the disk a second time.
+        fill(&disk.join("more"));
+        assert!(store.scrub().is_err() && store.scrub_pending().unwrap().is_some());
+        std::fs::remove_file(&filler).unwrap();
+        std::fs::remove_file(disk.join("more")).unwrap();
+        assert_eq!(store.scrub().unwrap(), Scrubbed::Done);
+        assert!(store.verify(erased.receipt.id, &erased.ids).unwrap().unwrap().holds());
     });
 }
