@@ -325,7 +325,7 @@ fn leave(target: &Path) -> Result<(), StoreError> {
             Err(error) => return Err(error),
         }
     }
-    for suffix in ["-wal", "-shm", "-journal"] {
+    for suffix in ["-wal", "-shm", "-journal", "-head"] {
         match fs::remove_file(with_suffix(target, suffix)) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(cannot_write(target, error)),
             _ => {}

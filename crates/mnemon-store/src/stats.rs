@@ -54,7 +54,8 @@ pub enum Counted {
 /// Something that is wrong with the file.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
 pub struct Damage {
-    /// Which part: `database`, `foreign keys`, `passages`, `memories`, `vectors`, `text index`.
+    /// Which part: `database`, `foreign keys`, `passages`, `memories`, `vectors`, `text index`, `history` (see
+    /// [`Store::rollback`]).
     pub part: &'static str,
     /// What is wrong.
     pub detail: String,
@@ -154,12 +155,13 @@ impl Snapshot<'_> {
 
 impl Store {
     /// Looks for damage in every page, index and reference, and at the checksum of every memory and the seal of every
-    /// vector. Reads the whole file.
+    /// vector; and says whether the file is older than it should be ([`Store::rollback`]). Reads the whole file.
     ///
     /// # Errors
     /// When the file cannot be read at all; damage that was found is not an error.
     pub fn check(&self) -> Result<Vec<Damage>, StoreError> {
         let mut damage = self.read(|snapshot| check(snapshot.conn))?;
+        damage.extend(self.tell_rollback()?);
         if !self.is_read_only() {
             // The check of a text index is a command in the form of an INSERT; it writes nothing.
             let checked = self.write(|tx| -> Result<(), StoreError> {

@@ -8,6 +8,7 @@ use rusqlite::{Connection, TransactionBehavior};
 
 use crate::cells::OfRow;
 use crate::connection::{self, retry_busy};
+use crate::rollback::Notes;
 use crate::{Damage, Snapshot, StoreError, StoreOptions, WriteTx, backup, schema};
 
 /// Connections that wait for the next reader. More are opened when more read at once, and closed afterwards.
@@ -24,8 +25,10 @@ pub struct Store {
     writer: Mutex<Connection>,
     /// Empty for ever when the database lives in memory, where the writer also reads.
     idle_readers: Mutex<Vec<Connection>>,
+    /// `None` in memory, and where a file says no id.
+    notes: Option<Notes>,
     was_unclean: bool,
-    /// Whether a look at a file that was left uncleanly is still due.
+    /// Whether it is still due to say what was found at opening.
     is_unchecked: AtomicBool,
 }
 
@@ -49,13 +52,15 @@ impl Store {
         let was_unclean = !options.read_only && connection::ended_uncleanly(path);
         let mut writer = connection::open(path, &options)?;
         schema::prepare(&mut writer, path, options.read_only, options.busy_timeout)?;
+        let notes = Notes::look(path, &writer);
         let store = Self {
             path: Some(path.to_owned()),
+            notes,
             options,
             writer: Mutex::new(writer),
             idle_readers: Mutex::new(Vec::new()),
             was_unclean,
-            is_unchecked: AtomicBool::new(was_unclean),
+            is_unchecked: AtomicBool::new(true),
         };
         store.keep_room();
         store.scrub_on_opening();
@@ -73,6 +78,7 @@ impl Store {
         schema::prepare(&mut writer, Path::new(":memory:"), false, options.busy_timeout)?;
         Ok(Self {
             path: None,
+            notes: None,
             options,
             writer: Mutex::new(writer),
             idle_readers: Mutex::new(Vec::new()),
@@ -85,6 +91,10 @@ impl Store {
     #[must_use]
     pub fn path(&self) -> Option<&Path> {
         self.path.as_deref()
+    }
+
+    pub(crate) fn notes(&self) -> Option<&Notes> {
+        self.notes.as_ref()
     }
 
     pub(crate) fn options(&self) -> &StoreOptions {
@@ -104,8 +114,8 @@ impl Store {
         self.was_unclean
     }
 
-    /// Looks for damage of the structure once, if [`Store::was_unclean`]; nothing at the second call. Reads every page;
-    /// indexes are not compared with their tables, which [`Store::check`] does.
+    /// Looks for damage once, if [`Store::was_unclean`] or [`Store::rollback`]; nothing at the second call. After an unclean
+    /// end it reads every page; indexes are not compared with their tables, which [`Store::check`] does.
     ///
     /// # Errors
     /// When the file cannot be read at all; damage that was found is not an error.
@@ -113,10 +123,16 @@ impl Store {
         if !self.is_unchecked.swap(false, Ordering::Relaxed) {
             return Ok(Vec::new());
         }
-        match self.read(|snapshot| backup::quick_check(snapshot.conn)) {
-            Err(StoreError::Corrupt(source)) => Ok(vec![Damage { part: "database", detail: source.to_string() }]),
-            looked => looked.inspect_err(|_| self.is_unchecked.store(true, Ordering::Relaxed)),
+        let mut damage: Vec<Damage> = self.rollback_damage().into_iter().collect();
+        if self.was_unclean {
+            match self.read(|snapshot| backup::quick_check(snapshot.conn)) {
+                Err(StoreError::Corrupt(source)) => {
+                    damage.push(Damage { part: "database", detail: source.to_string() });
+                }
+                looked => damage.extend(looked.inspect_err(|_| self.is_unchecked.store(true, Ordering::Relaxed))?),
+            }
         }
+        Ok(damage)
     }
 
     /// Runs `work` on one unchanging state of the file.
@@ -158,7 +174,12 @@ impl Store {
             rusqlite::Transaction::new_unchecked(&conn, TransactionBehavior::Immediate).map_err(StoreError::from)
         })?;
         let value = work(&WriteTx::new(&tx))?;
+        // As of this transaction: when it is committed others may have gone on.
+        let head = self.notes.as_ref().map(|_| Snapshot::new(&tx).head()).transpose()?;
         tx.commit().map_err(StoreError::from)?;
+        if let Some((notes, head)) = self.notes.as_ref().zip(head) {
+            notes.note(head);
+        }
         Ok(value)
     }
 

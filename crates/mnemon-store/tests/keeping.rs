@@ -158,3 +158,129 @@ proptest! {
         }
     }
 }
+
+/// Takes the place of a file, with its log where there is one, as if nobody had it open.
+fn put_back(from: &Path, to: &Path) {
+    for suffix in ["", "-wal"] {
+        let with = |path: &Path| format!("{}{suffix}", path.display());
+        if std::fs::copy(with(from), with(to)).is_err() {
+            let _ = std::fs::remove_file(with(to));
+        }
+    }
+    let _ = std::fs::remove_file(format!("{}-shm", to.display()));
+}
+
+#[test]
+fn a_file_that_is_older_than_what_was_acknowledged_says_so_until_it_was_told() -> Result {
+    let folder = tempfile::tempdir().unwrap();
+    let (path, old) = (folder.path().join("m.db"), folder.path().join("old.db"));
+    let store = open(&path);
+    add(&store, "ann", "one")?;
+    crash(&path, &old);
+    for text in ["two", "three"] {
+        add(&store, "ann", text)?;
+    }
+    let expected = read(&store, |snapshot| snapshot.head());
+    assert_eq!(store.rollback(), None);
+    drop(store);
+    assert_eq!(open(&path).rollback(), None);
+
+    put_back(&old, &path);
+    let store = open(&path);
+    let rollback = store.rollback().unwrap();
+    let found = read(&store, |snapshot| snapshot.head());
+    assert_eq!((rollback.expected, rollback.found, rollback.lost()), (expected, found, 2));
+    assert_eq!(store.check_if_unclean()?.iter().map(|damage| damage.part).collect::<Vec<_>>(), ["history"]);
+    assert_eq!(store.check_if_unclean()?, []);
+    // Writing goes on, and does not make it forgotten: not when the log is as long as it was, and not when it is longer.
+    for text in ["other two", "other three", "other four"] {
+        add(&store, "ann", text)?;
+        let mut read_only = StoreOptions::default();
+        read_only.read_only = true;
+        assert!(Store::open(&path, read_only)?.rollback().is_some(), "{text}");
+    }
+    drop(store);
+    let store = open(&path);
+    assert_eq!(store.rollback().unwrap().lost(), 0);
+    let detail = "the file is older than what was acknowledged: change 3 is another one now; it was replaced by an older \
+                  copy, or its log lost its end";
+    assert_eq!(store.check()?.iter().map(|damage| damage.detail.as_str()).collect::<Vec<_>>(), [detail]);
+    add(&store, "ann", "five")?;
+    // Now it was told: this store says it on, and nobody else.
+    assert!(!store.check()?.is_empty());
+    drop(store);
+    assert_eq!((open(&path).rollback(), open(&path).check()?), (None, vec![]));
+    put_back(&old, &path);
+    assert!(open(&path).rollback().is_some());
+    Ok(())
+}
+
+#[test]
+fn a_log_that_is_gone_or_cut_is_a_rollback() -> Result {
+    let folder = tempfile::tempdir().unwrap();
+    let (path, left) = (folder.path().join("m.db"), folder.path().join("left.db"));
+    drop(open(&path));
+    let store = open(&path);
+    for number in 0..20 {
+        add(&store, "ann", &number.to_string())?;
+    }
+    let head = read(&store, |snapshot| snapshot.head());
+    let length = std::fs::metadata(folder.path().join("m.db-wal")).unwrap().len();
+    for keep in [0, length / 3, length / 2, length - 1, length] {
+        for suffix in ["", "-wal", "-head"] {
+            std::fs::copy(format!("{}{suffix}", path.display()), format!("{}{suffix}", left.display())).unwrap();
+        }
+        let log = std::fs::OpenOptions::new().write(true).open(folder.path().join("left.db-wal")).unwrap();
+        log.set_len(keep).unwrap();
+        let found = open(&left);
+        let now = read(&found, |snapshot| snapshot.head());
+        assert_eq!(
+            found.rollback().map(|rollback| rollback.lost()),
+            (keep < length).then(|| (head.seq - now.seq) as u64)
+        );
+        assert!(keep == length || found.rollback().is_some_and(|rollback| rollback.lost() > 0), "{keep}");
+        drop(found);
+        std::fs::remove_file(&left).unwrap();
+    }
+    Ok(())
+}
+
+#[test]
+fn nothing_else_is_taken_for_a_rollback() -> Result {
+    let folder = tempfile::tempdir().unwrap();
+    let (path, other) = (folder.path().join("m.db"), folder.path().join("other.db"));
+    let head = folder.path().join("m.db-head");
+    let (first, second) = (open(&path), open(&path));
+    let backup = folder.path().join("b.db");
+    add(&first, "ann", "one")?;
+    first.backup(&backup, mnemon_store::Existing::Refuse, &mut |_| {})?;
+    let early = std::fs::read(&head).unwrap();
+    for number in 0..20 {
+        add(if number % 2 == 0 { &first } else { &second }, "ann", &number.to_string())?;
+    }
+    let late = std::fs::read(&head).unwrap();
+    let check = |path: &Path, what: &str| assert_eq!(open(path).rollback(), None, "{what}");
+    // Who was killed between a commit and its note.
+    std::fs::write(&head, early).unwrap();
+    check(&path, "an older note");
+    // A copy without its notes; notes that are no notes.
+    crash(&path, &other);
+    check(&other, "no note");
+    for (what, bytes) in [("nothing", &b""[..]), ("noise", &[0xa5; 3000]), ("a torn note", &late[..40])] {
+        std::fs::write(&head, bytes).unwrap();
+        check(&path, what);
+    }
+    std::fs::write(&head, &late).unwrap();
+    // A log that was cut at its beginning still leads to its head.
+    first.write(|tx| tx.trim_changes(1))?;
+    check(&path, "a log that was cut at its beginning");
+    drop((first, second));
+    // A backup that takes the place of the file is a file of its own.
+    Store::restore(&backup, &path, mnemon_store::Existing::Replace, &mut |_| {})?;
+    std::fs::write(&head, late).unwrap();
+    let restored = open(&path);
+    assert_eq!(restored.rollback(), None);
+    add(&restored, "ann", "more")?;
+    check(&path, "a restored file");
+    Ok(())
+}
