@@ -169,6 +169,10 @@ pub enum StoreError {
     /// Any other failure of SQLite.
     #[error("the database failed")]
     Sqlite(#[source] rusqlite::Error),
+    /// Writes of several threads share a commit, and the disk failed one of the others in such a way that SQLite gave up
+    /// all of it. Nothing of it was stored.
+    #[error("another write of the same commit failed, and nothing of that commit was stored")]
+    Undone,
     /// A thread ended in the middle of a transaction, which was rolled back.
     #[error("another thread of this process panicked inside a transaction, which was rolled back")]
     Poisoned,
@@ -178,7 +182,7 @@ impl StoreError {
     /// Whether the same call may succeed if it is made again.
     #[must_use]
     pub fn is_transient(&self) -> bool {
-        matches!(self, Self::Busy { .. })
+        matches!(self, Self::Busy { .. } | Self::Undone)
     }
 }
 

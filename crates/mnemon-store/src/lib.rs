@@ -34,6 +34,7 @@ mod filter;
 #[cfg(test)]
 mod fixtures;
 mod grams;
+mod group;
 mod memories;
 mod migrate;
 mod options;

@@ -1,13 +1,15 @@
 //! The store itself: one connection that writes, several that read.
 
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard};
 
-use rusqlite::{Connection, TransactionBehavior};
+use rusqlite::Connection;
 
 use crate::cells::OfRow;
 use crate::connection::{self, retry_busy};
+use crate::group::Writer;
 use crate::rollback::Notes;
 use crate::{Damage, Snapshot, StoreError, StoreOptions, WriteTx, backup, schema};
 
@@ -22,7 +24,9 @@ const IDLE_READERS: usize = 8;
 pub struct Store {
     path: Option<PathBuf>,
     options: StoreOptions,
-    writer: Mutex<Connection>,
+    writer: Mutex<Writer>,
+    /// Threads that wait for the writer: a transaction is handed on only when somebody takes it.
+    waiting: AtomicUsize,
     /// Empty for ever when the database lives in memory, where the writer also reads.
     idle_readers: Mutex<Vec<Connection>>,
     /// `None` in memory, and where a file says no id.
@@ -57,7 +61,8 @@ impl Store {
             path: Some(path.to_owned()),
             notes,
             options,
-            writer: Mutex::new(writer),
+            writer: Mutex::new(Writer::new(writer)),
+            waiting: AtomicUsize::new(0),
             idle_readers: Mutex::new(Vec::new()),
             was_unclean,
             is_unchecked: AtomicBool::new(true),
@@ -80,7 +85,8 @@ impl Store {
             path: None,
             notes: None,
             options,
-            writer: Mutex::new(writer),
+            writer: Mutex::new(Writer::new(writer)),
+            waiting: AtomicUsize::new(0),
             idle_readers: Mutex::new(Vec::new()),
             was_unclean: false,
             is_unchecked: AtomicBool::new(false),
@@ -141,8 +147,8 @@ impl Store {
     /// What `work` returns, and what opening a connection can.
     pub fn read<T, E: From<StoreError>>(&self, work: impl FnOnce(&Snapshot<'_>) -> Result<T, E>) -> Result<T, E> {
         if self.path.is_none() {
-            let mut conn = self.lock_writer()?;
-            let tx = conn.transaction().map_err(StoreError::from)?;
+            let conn = self.lock_writer()?;
+            let tx = conn.unchecked_transaction().map_err(StoreError::from)?;
             return work(&Snapshot::new(&tx));
         }
         let mut conn = self.take_reader()?;
@@ -162,34 +168,82 @@ impl Store {
     ///
     /// Keep slow things (embedding, waiting for a network) out of `work`: all other writers wait.
     ///
+    /// Threads of this store that write at the same time share a commit, up to 64 writes or 2 ms of them: each sees what those
+    /// before it wrote, and what one that fails wrote is taken back alone. Nobody returns before the commit.
+    ///
     /// # Errors
-    /// What `work` returns; [`StoreError::Busy`] when no turn came within the busy timeout; [`StoreError::ReadOnly`];
+    /// What `work` returns; [`StoreError::Undone`] when the disk failed another write of the same commit, so that SQLite gave up
+    /// all of it; [`StoreError::Busy`] when no turn came within the busy timeout; [`StoreError::ReadOnly`];
     /// [`StoreError::Full`].
     pub fn write<T, E: From<StoreError>>(&self, work: impl FnOnce(&WriteTx<'_>) -> Result<T, E>) -> Result<T, E> {
         if self.options.read_only {
             return Err(StoreError::ReadOnly.into());
         }
-        let conn = self.lock_writer()?;
-        let tx = retry_busy(self.options.busy_timeout, || {
-            rusqlite::Transaction::new_unchecked(&conn, TransactionBehavior::Immediate).map_err(StoreError::from)
-        })?;
-        let value = work(&WriteTx::new(&tx))?;
-        // As of this transaction: when it is committed others may have gone on.
-        let head = self.notes.as_ref().map(|_| Snapshot::new(&tx).head()).transpose()?;
-        tx.commit().map_err(StoreError::from)?;
-        if let Some((notes, head)) = self.notes.as_ref().zip(head) {
-            notes.note(head);
+        let mut writer = self.wait_for_turn()?;
+        let joins = writer.is_shared();
+        if joins {
+            if let Err(error) = writer.execute_batch("SAVEPOINT one") {
+                writer.finish(self.notes());
+                return Err(StoreError::from(error).into());
+            }
+        } else {
+            retry_busy(self.options.busy_timeout, || {
+                writer.prepare_cached("BEGIN IMMEDIATE")?.execute([])?;
+                Ok(())
+            })?;
         }
-        Ok(value)
+        match catch_unwind(AssertUnwindSafe(|| work(&WriteTx::new(&writer)))) {
+            Ok(Ok(value)) => {
+                if joins && let Err(error) = writer.execute_batch("RELEASE one") {
+                    writer.undo();
+                    writer.finish(self.notes());
+                    return Err(StoreError::from(error).into());
+                }
+                let somebody_waits = self.waiting.load(Ordering::SeqCst) > 0;
+                match somebody_waits.then(|| writer.hand_on()).flatten() {
+                    Some(shared) => {
+                        drop(writer);
+                        shared.wait()?;
+                    }
+                    None => writer.commit(self.notes())?,
+                }
+                Ok(value)
+            }
+            Ok(Err(error)) => {
+                writer.undo();
+                if self.waiting.load(Ordering::SeqCst) == 0 || !writer.has_room() {
+                    writer.finish(self.notes());
+                }
+                Err(error)
+            }
+            Err(panic) => {
+                writer.undo();
+                writer.finish(self.notes());
+                // While the lock is held, so that the next one learns of it.
+                resume_unwind(panic)
+            }
+        }
     }
 
-    pub(crate) fn lock_writer(&self) -> Result<MutexGuard<'_, Connection>, StoreError> {
-        // The transaction of a thread that panicked was rolled back when it was dropped, so the connection is sound;
-        // the flag is cleared for the next caller, and this one learns what happened.
-        self.writer.lock().map_err(|_| {
+    /// The connection, with the transaction that another writer may have left open: who gets it commits that, or hands it on.
+    fn wait_for_turn(&self) -> Result<MutexGuard<'_, Writer>, StoreError> {
+        self.waiting.fetch_add(1, Ordering::SeqCst);
+        let locked = self.writer.lock();
+        self.waiting.fetch_sub(1, Ordering::SeqCst);
+        // What a thread that panicked had written was taken back, so the connection is sound; the flag is cleared for the
+        // next caller, and this one learns what happened.
+        locked.map_err(|poisoned| {
             self.writer.clear_poison();
+            poisoned.into_inner().finish(self.notes());
             StoreError::Poisoned
         })
+    }
+
+    /// The connection, outside of any transaction.
+    pub(crate) fn lock_writer(&self) -> Result<MutexGuard<'_, Writer>, StoreError> {
+        let mut writer = self.wait_for_turn()?;
+        writer.finish(self.notes());
+        Ok(writer)
     }
 
     fn take_reader(&self) -> Result<Connection, StoreError> {
@@ -304,5 +358,143 @@ mod tests {
             })
             .unwrap();
         assert_eq!(texts(&store), ["one", "two"]);
+    }
+
+    /// Eight threads write at once; every fifth write of each fails, and every seventh panics in one of them. What returned
+    /// is there for every other connection at that moment, what failed is not, and nothing else is.
+    #[test]
+    fn writers_that_share_a_commit_are_alone_with_what_happens_to_them() {
+        for in_memory in [false, true] {
+            let folder = tempfile::tempdir().unwrap();
+            let path = folder.path().join("m.db");
+            let store = match in_memory {
+                true => Store::open_in_memory().unwrap(),
+                false => Store::open(&path, StoreOptions::default()).unwrap(),
+            };
+            let store = &store;
+            let path = &path;
+            let expected: std::collections::BTreeSet<String> = std::thread::scope(|scope| {
+                let threads: Vec<_> = (0..8)
+                    .map(|thread| {
+                        scope.spawn(move || {
+                            let other = (!in_memory).then(|| Connection::open(path).unwrap());
+                            let mut done = Vec::new();
+                            for number in 0..40 {
+                                let text = format!("{thread} {number}");
+                                if number % 5 == 4 {
+                                    let failed = store.write(|tx| {
+                                        let new = NewMemory::new(Kind::Note, text.as_str());
+                                        tx.add_memory(&Scope::default(), &new, Timestamp::UNIX_EPOCH)?;
+                                        Err::<(), _>(StoreError::ReadOnly)
+                                    });
+                                    assert!(
+                                        matches!(failed, Err(StoreError::ReadOnly | StoreError::Poisoned)),
+                                        "{failed:?}"
+                                    );
+                                    continue;
+                                }
+                                if thread == 0 && number % 7 == 3 {
+                                    let panicked = std::panic::catch_unwind(AssertUnwindSafe(|| {
+                                        store.write(|tx| -> Result<(), StoreError> {
+                                            let new = NewMemory::new(Kind::Note, text.as_str());
+                                            tx.add_memory(&Scope::default(), &new, Timestamp::UNIX_EPOCH)?;
+                                            panic!("the caller's own code failed");
+                                        })
+                                    }));
+                                    assert!(panicked.is_err());
+                                    continue;
+                                }
+                                match add(store, &text) {
+                                    Ok(()) => {}
+                                    Err(StoreError::Poisoned) => continue,
+                                    Err(error) => panic!("{error:?}"),
+                                }
+                                if let Some(other) = &other {
+                                    let sql = "SELECT count(*) FROM memory WHERE text = ?1";
+                                    let found: i64 = other.query_row(sql, [&text], |row| row.get(0)).unwrap();
+                                    assert_eq!(found, 1, "{text}");
+                                }
+                                done.push(text);
+                            }
+                            done
+                        })
+                    })
+                    .collect();
+                threads.into_iter().flat_map(|thread| thread.join().unwrap()).collect()
+            });
+            let filter = crate::ListFilter { limit: 1000, ..crate::ListFilter::default() };
+            let found = store
+                .read(|snapshot| snapshot.list(snapshot.scope_id(&Scope::default())?.unwrap(), &filter))
+                .map_err(|error: StoreError| error)
+                .unwrap();
+            assert!(expected.len() > 200);
+            assert_eq!(
+                found.into_iter().map(|memory| memory.text).collect::<std::collections::BTreeSet<_>>(),
+                expected
+            );
+            assert_eq!(store.check().unwrap(), []);
+        }
+    }
+
+    /// Two writers share a commit that fails (a reference that is checked only then leads nowhere): both are told.
+    #[test]
+    fn when_a_commit_fails_everybody_who_shares_it_is_told() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::open(folder.path().join("m.db"), StoreOptions::default()).unwrap();
+        add(&store, "before").unwrap();
+        let store = &store;
+        let (first, second) = std::thread::scope(|scope| {
+            let (begun, has_begun) = std::sync::mpsc::channel();
+            let first = scope.spawn(move || {
+                store.write(|tx| -> Result<(), StoreError> {
+                    begun.send(()).unwrap();
+                    while store.waiting.load(Ordering::SeqCst) == 0 {
+                        std::thread::yield_now();
+                    }
+                    tx.conn.execute_batch("PRAGMA defer_foreign_keys = ON; INSERT INTO window VALUES (77, 77, 0)")?;
+                    Ok(())
+                })
+            });
+            has_begun.recv().unwrap();
+            let second = add(store, "beside it");
+            (first.join().unwrap(), second)
+        });
+        assert!(first.is_err() && second.is_err(), "{first:?} {second:?}");
+        assert_eq!(texts(store), ["before"]);
+        add(store, "after").unwrap();
+        assert_eq!(texts(store), ["before", "after"]);
+    }
+
+    /// Threads that share commits do not keep others out: a store beside them, with locks of its own, gets its turns.
+    #[test]
+    fn others_write_beside_threads_that_share_commits() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("m.db");
+        let crowd = Store::open(&path, StoreOptions::default()).unwrap();
+        let other = Store::open(&path, StoreOptions::default()).unwrap();
+        let (crowd, is_over) = (&crowd, &AtomicBool::new(false));
+        let written: usize = std::thread::scope(|scope| {
+            let threads: Vec<_> = (0..4)
+                .map(|_| {
+                    scope.spawn(move || {
+                        let mut written = 0;
+                        while !is_over.load(Ordering::SeqCst) {
+                            add(crowd, "of the crowd").unwrap();
+                            written += 1;
+                        }
+                        written
+                    })
+                })
+                .collect();
+            (0..25).for_each(|number| add(&other, &number.to_string()).unwrap());
+            is_over.store(true, Ordering::SeqCst);
+            threads.into_iter().map(|thread| thread.join().unwrap()).sum()
+        });
+        let count = |snapshot: &Snapshot<'_>| -> Result<u64, StoreError> {
+            let scope = snapshot.scope_id(&Scope::default())?.unwrap();
+            snapshot.count(scope, &crate::ListFilter::default())
+        };
+        assert_eq!(crowd.read(count).unwrap(), written as u64 + 25);
+        assert_eq!(crowd.rollback(), None);
     }
 }

@@ -166,7 +166,7 @@ fn what_is_damaged_or_of_others_is_not_copied() -> Result {
     let refused = store.backup(path("b.db"), Existing::Refuse, &mut |_| {});
     assert!(matches!(refused, Err(StoreError::BadCopy { .. } | StoreError::Corrupt(_))), "{refused:?}");
     drop(store);
-    check_folder(folder.path(), &["empty", "m.db", "text"]);
+    check_folder(folder.path(), &["empty", "m.db", "m.db-head", "text"]);
     Ok(())
 }
 
