@@ -6,6 +6,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 
 use mnemon::{Error, ListFilter, Memory, NewMemory, Scope};
+use mnemon_store::{Store, StoreOptions};
 use rusqlite::{Connection, params};
 use serde::{Deserialize, Serialize};
 
@@ -53,6 +54,10 @@ struct Original {
     user: String,
     file: Vec<u8>,
     log: Vec<u8>,
+    /// The file beside it that notes the end of the change log, as it was when all was written.
+    notes: Vec<u8>,
+    /// The end of the change log.
+    head: i64,
     /// Every memory as it was at any time.
     known: BTreeSet<String>,
     /// How many there are.
@@ -93,9 +98,11 @@ fn small(random: &mut Random) -> Result<(Original, Original)> {
         found.map(|(_, bytes)| std::mem::take(bytes)).ok_or_else(|| format!("{name} was not recorded").into())
     };
     let (bytes, log) = (take("m.db")?, take("m.db-wal")?);
+    let (notes, head) = (std::fs::read(beside(&file, "-head"))?, head(&file)?);
     drop(actor);
     let closed = std::fs::read(&file)?;
-    let logged = Original { user: USER.into(), file: bytes, log, known, memories: memories.len(), states, answers };
+    let (user, memories) = (USER.into(), memories.len());
+    let logged = Original { user, file: bytes, log, notes, head, known, memories, states, answers };
     let closed = Original { file: closed, log: Vec::new(), ..logged.clone() };
     Ok((logged, closed))
 }
@@ -111,7 +118,13 @@ fn saved(random: &mut Random) -> Result<Original> {
     drop(actor);
     let (known, states) = (memories.iter().map(key).collect(), BTreeSet::from([state(&memories)]));
     let (user, log) = (LARGE_USER.into(), Vec::new());
-    Ok(Original { user, file: std::fs::read(&file)?, log, known, memories: memories.len(), states, answers })
+    let (notes, head) = (std::fs::read(beside(&file, "-head"))?, head(&file)?);
+    let (file, memories) = (std::fs::read(&file)?, memories.len());
+    Ok(Original { user, file, log, notes, head, known, memories, states, answers })
+}
+
+fn head(file: &Path) -> Result<i64> {
+    Ok(Store::open(file, StoreOptions::default())?.read(|snapshot| snapshot.head())?.seq)
 }
 
 fn all(actor: &Actor) -> Result<Vec<Memory>, Error> {
@@ -244,6 +257,7 @@ fn make(original: &Original, target: Target, how: How, file: &Path, random: &mut
     if !original.log.is_empty() {
         std::fs::write(beside(file, "-wal"), log)?;
     }
+    std::fs::write(beside(file, "-head"), &original.notes)?;
     if target == Target::Index {
         let conn = Connection::open(file)?;
         let parts: Vec<i64> = conn
@@ -321,6 +335,7 @@ fn read_everything(teller: &Teller, original: &Original, target: Target, file: &
         failed = true;
         judge(teller, &error)?;
     }
+    rolled_back(teller, original, target, file)?;
     let noticed = match memory.check() {
         Ok(damage) => !damage.is_empty(),
         Err(error) => {
@@ -353,6 +368,23 @@ fn read_everything(teller: &Teller, original: &Original, target: Target, file: &
     Ok(())
 }
 
+/// A file whose log ends before the last change that was acknowledged says so, and no other does. A page of the file itself that
+/// is damaged may be one of the change log.
+fn rolled_back(teller: &Teller, original: &Original, target: Target, file: &Path) -> Result<()> {
+    let Ok(store) = Store::open(file, StoreOptions::default()) else { return Ok(()) };
+    let Ok(head) = store.read(|snapshot| snapshot.head()) else { return Ok(()) };
+    let is_older = head.seq < original.head;
+    match (is_older, store.rollback()) {
+        (true, Some(_)) => teller.count(&format!("{target:?}: older than acknowledged, and says so"), 1)?,
+        (true, None) => {
+            teller.find(format!("change {} instead of {}, and it does not say so", head.seq, original.head))?
+        }
+        (false, Some(rollback)) if target != Target::File => teller.find(format!("a false alarm: {rollback}"))?,
+        (false, _) => {}
+    }
+    Ok(())
+}
+
 /// Errors say that the file is damaged.
 fn judge(teller: &Teller, error: &Error) -> Result<()> {
     use mnemon::StoreError as E;
@@ -373,8 +405,8 @@ fn judge(teller: &Teller, error: &Error) -> Result<()> {
         _ => "another error",
     };
     teller.count(&format!("errors: {kind}"), 1)?;
-    // The lock is free and the disk has room.
-    if matches!(kind, "full" | "busy") {
+    // The lock is free and the disk has room; and what is damaged is no failure of another kind.
+    if matches!(kind, "full" | "busy" | "any other failure of SQLite") {
         teller.find(format!("damage gave {kind:?}: {}", chain(error)))?;
     }
     Ok(())

@@ -36,7 +36,7 @@ pub(crate) fn beside(path: &Path, suffix: &str) -> PathBuf {
 /// # Errors
 /// When a file is there and cannot be removed.
 pub(crate) fn remove(path: &Path) -> Result<()> {
-    for suffix in ["", "-wal", "-shm", "-journal"] {
+    for suffix in ["", "-wal", "-shm", "-journal", "-head"] {
         match std::fs::remove_file(beside(path, suffix)) {
             Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(error.into()),
             _ => {}
