@@ -117,6 +117,34 @@ fn vectors_of_two_models_never_meet() {
 }
 
 #[test]
+fn a_stored_vector_that_is_none_is_left_out_and_no_question_fails() {
+    for values in [f32::NAN, f32::INFINITY, 0.0] {
+        let memory = in_memory(Some(Words::new("a", 1)));
+        add(&memory, "ann", "a boiler in the cellar");
+        let known = add(&memory, "ann", "a violin in the attic");
+        let model = memory.embedder().unwrap();
+        let put = |memory: &LongTerm| {
+            memory.store().write(|tx| -> Result<bool, StoreError> {
+                let row = tx.scope_id(&scope("ann"))?.unwrap();
+                let passages = tx.passages_of(&[tx.memory_row(row, known)?.unwrap()])?;
+                tx.put_vector(
+                    tx.ensure_model(model.model(), model.dimension())?,
+                    passages[0],
+                    &vec![values; model.dimension()],
+                )
+            })
+        };
+        // Read with the log, and read with the rows.
+        assert_eq!(recall(&memory, "ann", "a violin in the attic").len(), 2);
+        assert!(put(&memory).unwrap());
+        let other = LongTerm::new(Arc::clone(memory.store()), memory.embedder().cloned(), Level::default());
+        for memory in [&memory, &other] {
+            assert_eq!(recall(memory, "ann", "a violin in the attic")[0], "a violin in the attic");
+        }
+    }
+}
+
+#[test]
 fn an_import_is_stored_first_and_embedded_after() {
     let memory = in_memory(Some(Words::new("w")));
     let scope = scope("ann");

@@ -1,6 +1,6 @@
 //! One scope in memory: its passages, the postings of their terms, and their vectors.
 
-use mnemon_index::{Graph, GraphJob, GraphParams, PartsReader, TermIndex, VectorIndex};
+use mnemon_index::{Graph, GraphJob, GraphParams, IndexError, PartsReader, TermIndex, VectorIndex};
 use mnemon_recall::{Member, Said, Term, Vector};
 use mnemon_store::{Change, ChangeOp, Head, ModelRow, PassageId, PassageRow, ScopeRow, Snapshot};
 
@@ -248,7 +248,7 @@ impl Shelf {
         if let Some((model, index)) = &mut self.vectors {
             index.clear();
             snapshot.each_vector_of(self.scope, *model, |passage, vector| -> Result<(), LongTermError> {
-                Ok(index.insert(passage, 0, vector)?)
+                put(index, passage, vector)
             })?;
         }
         Ok(())
@@ -290,7 +290,7 @@ impl Shelf {
                 {
                     let mut vector = Vec::with_capacity(model.dimension());
                     if snapshot.read_vector(*model, id, &mut vector)? {
-                        index.insert(id, 0, &vector)?;
+                        put(index, id, &vector)?;
                     }
                 }
             }
@@ -309,4 +309,17 @@ impl Shelf {
 /// Whether what happened is about the whole scope: then it is read anew.
 fn is_about_all(op: ChangeOp) -> bool {
     matches!(op, ChangeOp::Erased | ChangeOp::ModelSwitched)
+}
+
+/// Puts a vector as it was stored into the index. One without a direction, which no model gives, is left out as one that is
+/// damaged is: no question fails for it.
+fn put(index: &mut VectorIndex, passage: PassageId, vector: &[f32]) -> Result<(), LongTermError> {
+    match index.insert(passage, 0, vector) {
+        Err(error @ (IndexError::NotFinite { .. } | IndexError::Zero { .. })) => {
+            tracing::warn!(%error, passage, "a vector that is stored is none; it is left out");
+            index.remove(passage);
+            Ok(())
+        }
+        inserted => Ok(inserted?),
+    }
 }
