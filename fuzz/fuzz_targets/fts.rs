@@ -61,7 +61,9 @@ impl World {
             if limit >= LONG_TURNS && words.any(|word| word == room.scope.user()) {
                 assert!(hits.len() >= LONG_TURNS, "{text:?}: a word that is there is not found: {hits:?}");
             }
-            for level in [Level::Fast, Level::Thorough] {
+            // The other half of the inputs are for the text index alone, which is much faster.
+            for level in [Level::Fast, Level::Thorough].into_iter().filter(|level| limit % 4 == 1 + 2 * *level as usize)
+            {
                 let query = RecallQuery {
                     level,
                     relevance_floor: 0.0,
@@ -71,6 +73,9 @@ impl World {
                 let recall = self.memory.recall(&query).unwrap_or_else(|error| panic!("{text:?}: {error:?}"));
                 assert!(recall.hits.iter().all(|hit| room.ids.contains(&hit.memory.id)), "{text:?}: another scope");
             }
+        }
+        if limit % 4 != 1 {
+            return;
         }
         let nobody = scope("nobody");
         let recall = self.memory.recall(&RecallQuery::new(text, &nobody, 10));

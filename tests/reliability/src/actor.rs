@@ -1,20 +1,24 @@
 //! The engine under test, doing operations.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use mnemon::import::{Conversation, Format, Import, ImportedSession};
 use mnemon::{
-    Config, ContextManager, Diversity, Durability, Error, EstimateCounter, ListFilter, MemoryId, MemoryUpdate,
-    Metadata, NewMemory, NewTurn, Scope,
+    Config, ContextManager, Diversity, Durability, Error, EstimateCounter, Existing, ForgetPolicy, ListFilter,
+    MemoryId, MemoryUpdate, Metadata, NewMemory, NewTurn, Scope, Selection, Session, Timestamp,
 };
 
 use crate::embedder::HashEmbedder;
 use crate::operation::{Noted, Operation, Spoken};
 use crate::room::Done;
+use crate::scratch;
 
 /// The field of metadata that holds the mark of a memory.
 pub(crate) const MARK: &str = "mark";
+
+/// What has expired did so then.
+const LONG_AGO: Timestamp = Timestamp::UNIX_EPOCH;
 
 /// How the engine is opened.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -38,6 +42,7 @@ impl Default for Opening {
 pub(crate) struct Actor {
     memory: ContextManager,
     with_model: bool,
+    backup: PathBuf,
 }
 
 impl Actor {
@@ -60,7 +65,8 @@ impl Actor {
             true => builder.embedder(Arc::new(HashEmbedder::new())),
             false => builder.without_model(),
         };
-        Ok(Self { memory: builder.open(path)?, with_model: opening.with_model })
+        let backup = backup_of(path, scope);
+        Ok(Self { memory: builder.open(path)?, with_model: opening.with_model, backup })
     }
 
     /// The engine itself.
@@ -119,9 +125,46 @@ impl Actor {
             Operation::Ask { text } => {
                 self.memory.build_context(text.as_str())?;
             }
+            Operation::Expire { id } => {
+                let update = MemoryUpdate { expires_at: Some(Some(LONG_AGO)), ..MemoryUpdate::default() };
+                self.memory.update(*id, &update)?;
+            }
+            Operation::Forget => {
+                self.memory.forget(&ForgetPolicy::default())?;
+            }
+            Operation::Supersede { old, new } => {
+                self.memory.supersede(*old, *new)?;
+            }
+            Operation::Merge => {
+                let merged = self.memory.merge_duplicates()?;
+                let pairs = merged.into_iter().flat_map(|of| of.merged.into_iter().map(move |ended| (of.kept, ended)));
+                done.merged = pairs.collect();
+            }
+            Operation::Erase { ids } => {
+                self.memory.erase(&Selection::Ids(ids.clone()))?;
+            }
+            Operation::EraseSession { session } => {
+                let named = |known: &Session| known.name.as_ref() == Some(session);
+                if let Some(session) = self.memory.sessions()?.into_iter().find(named) {
+                    self.memory.erase(&Selection::Session(session.id))?;
+                }
+            }
+            Operation::Backup => {
+                self.memory.backup(&self.backup, Existing::Replace, &mut |_| {})?;
+            }
+            Operation::Check => {
+                let damage = self.memory.check()?;
+                done.damage = (!damage.is_empty()).then(|| format!("{damage:?}"));
+            }
         }
         Ok(done)
     }
+}
+
+/// The copy that the writer of a scope makes of a file.
+#[must_use]
+pub(crate) fn backup_of(path: &Path, scope: &Scope) -> PathBuf {
+    scratch::beside(path, &format!("-copy-of-{}", scope.user()))
 }
 
 fn marked(mark: u64) -> Metadata {

@@ -83,6 +83,8 @@ fn record(memory: Memory, names: &BTreeMap<SessionId, Option<String>>, embedded:
         session: turn.and_then(|turn| names.get(&turn.session).cloned().flatten()),
         mark: memory.metadata.get(MARK).and_then(serde_json::Value::as_u64),
         pinned: memory.pinned,
+        expired: memory.state.expires_at.is_some(),
+        ended: memory.state.ended.is_some(),
         in_window: turn.is_some_and(|turn| turn.placement == Placement::Window),
         embedded,
         text: memory.text,

@@ -23,6 +23,7 @@ mod embedder;
 pub mod faults;
 mod inspect;
 pub mod kill;
+pub mod model;
 mod operation;
 pub mod power;
 mod random;

@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand};
-use mnemon_reliability::{Plan, Report, Result, coherence, damage, faults, kill, power};
+use mnemon_reliability::{Plan, Report, Result, coherence, damage, faults, kill, model, power};
 
 /// Kills, power losses, faults, damage and crowds, against the real engine.
 #[derive(Debug, Parser)]
@@ -64,6 +64,12 @@ enum Command {
         seed: u64,
         /// The round.
         round: u64,
+    },
+    /// Does everything that the engine can in a long random order, with nothing that goes wrong, and compares it with a
+    /// model. Counts operations.
+    Model {
+        #[command(flatten)]
+        common: Common,
     },
     /// Lets crowds of processes and threads write and ask at once. Counts answers that were checked.
     Coherence {
@@ -132,6 +138,7 @@ fn run(command: Command) -> Result<bool> {
         Command::Power { common, synchronous } => (power::run(common.plan(), synchronous)?, common.json),
         Command::Faults { common } => (faults::run(common.plan())?, common.json),
         Command::Damage { common } => (damage::run(common.plan())?, common.json),
+        Command::Model { common } => (model::run(common.plan())?, common.json),
         Command::DamageCases { folder, seed, round } => return damage::cases(&folder, seed, round).map(|()| true),
         Command::Coherence { common, processes, threads } => {
             (coherence::run(common.plan(), processes, threads)?, common.json)

@@ -56,6 +56,36 @@ pub(crate) enum Operation {
         /// The question.
         text: String,
     },
+    /// A memory does not hold any more from a time on that is over.
+    Expire {
+        /// Which.
+        id: MemoryId,
+    },
+    /// What has expired is deleted, unless it is pinned or stands in a window.
+    Forget,
+    /// One memory takes the place of another.
+    Supersede {
+        /// The one that ends.
+        old: MemoryId,
+        /// The one that goes on.
+        new: MemoryId,
+    },
+    /// Memories that say the same become one.
+    Merge,
+    /// Memories are erased: all or none.
+    Erase {
+        /// Which.
+        ids: Vec<MemoryId>,
+    },
+    /// A session is erased with its turns.
+    EraseSession {
+        /// Its name.
+        session: String,
+    },
+    /// The file is copied, in place of the copy before.
+    Backup,
+    /// The whole file is checked.
+    Check,
 }
 
 /// A turn.
@@ -86,6 +116,18 @@ pub(crate) struct Author {
     random: Random,
     name: String,
     serial: u64,
+    repertoire: Repertoire,
+}
+
+/// What an author thinks of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Repertoire {
+    /// What is written every day.
+    Daily,
+    /// Forgetting, erasing, copying and checking too.
+    Wide,
+    /// And texts that come twice, and are merged.
+    Widest,
 }
 
 const WORDS: [&str; 40] = [
@@ -138,11 +180,26 @@ impl Author {
     /// An author for a scope; the name makes its texts differ from those of others.
     #[must_use]
     pub(crate) fn new(name: impl Into<String>, random: Random) -> Self {
-        Self { random, name: name.into(), serial: 0 }
+        Self { random, name: name.into(), serial: 0, repertoire: Repertoire::Daily }
+    }
+
+    /// The same author, who forgets, erases, copies and checks too.
+    #[must_use]
+    pub(crate) fn who_erases(self) -> Self {
+        Self { repertoire: Repertoire::Wide, ..self }
+    }
+
+    /// The same author, who does all that there is: some texts come twice.
+    #[must_use]
+    pub(crate) fn who_does_all(self) -> Self {
+        Self { repertoire: Repertoire::Widest, ..self }
     }
 
     /// The next operation on a scope that holds these memories.
     pub(crate) fn next(&mut self, known: &[MemoryId]) -> Operation {
+        if self.repertoire != Repertoire::Daily && self.random.percent(18) {
+            return self.rare(known);
+        }
         let choice = self.random.below(if known.len() > ENOUGH { 130 } else { 100 });
         let id = self.random.choose(known).copied();
         match (choice, id) {
@@ -174,6 +231,28 @@ impl Author {
             (92..=97, _) => Operation::Ask { text: self.text() },
             (98, _) | (125.., _) => Operation::Clear,
             (99..=124, Some(id)) => Operation::Delete { id },
+            _ => Operation::Add { memories: self.memories(1, 4) },
+        }
+    }
+
+    /// What is done now and then.
+    fn rare(&mut self, known: &[MemoryId]) -> Operation {
+        let choice = self.random.below(if self.repertoire == Repertoire::Widest { 26 } else { 20 });
+        let (one, other) = (self.random.choose(known).copied(), self.random.choose(known).copied());
+        match (choice, one, other) {
+            (0..=4, Some(id), _) => Operation::Expire { id },
+            (5..=7, ..) => Operation::Forget,
+            (8..=11, Some(old), Some(new)) if old != new => Operation::Supersede { old, new },
+            (12..=14, Some(one), Some(other)) => Operation::Erase { ids: vec![one, other] },
+            (15, ..) => Operation::EraseSession { session: self.session() },
+            (16..=17, ..) => Operation::Backup,
+            (18..=19, ..) => Operation::Check,
+            (20..=23, ..) => {
+                let text = self.text();
+                let noted = |mark| Noted { kind: Kind::Fact, text: text.clone(), mark, pinned: false };
+                Operation::Add { memories: vec![noted(1), noted(2)] }
+            }
+            (24..=25, ..) => Operation::Merge,
             _ => Operation::Add { memories: self.memories(1, 4) },
         }
     }
@@ -228,8 +307,8 @@ mod tests {
     #[test]
     fn a_seed_thinks_of_everything_and_of_the_same_again() {
         let think = |seed| {
-            let mut author = Author::new("ann", Random::new(seed));
-            let known = [MemoryId::from_bytes([1; 16])];
+            let mut author = Author::new("ann", Random::new(seed)).who_does_all();
+            let known = [MemoryId::from_bytes([1; 16]), MemoryId::from_bytes([2; 16])];
             (0..1_000).map(|_| author.next(&known)).collect::<Vec<_>>()
         };
         let operations = think(3);
@@ -239,7 +318,25 @@ mod tests {
             .iter()
             .map(|operation| format!("{operation:?}").chars().take_while(|c| c.is_alphanumeric()).collect())
             .collect();
-        let all = ["Add", "Ask", "Begin", "Change", "Clear", "Delete", "Import", "Maintain", "Say"];
+        let all = [
+            "Add",
+            "Ask",
+            "Backup",
+            "Begin",
+            "Change",
+            "Check",
+            "Clear",
+            "Delete",
+            "Erase",
+            "EraseSession",
+            "Expire",
+            "Forget",
+            "Import",
+            "Maintain",
+            "Merge",
+            "Say",
+            "Supersede",
+        ];
         assert_eq!(kinds.iter().map(String::as_str).collect::<Vec<_>>(), all);
         let mut author = Author::new("ann", Random::new(3));
         let texts: BTreeSet<String> = (0..500).map(|_| author.text()).collect();

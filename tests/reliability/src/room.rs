@@ -22,6 +22,10 @@ pub(crate) struct Record {
     pub(crate) mark: Option<u64>,
     /// Whether it is pinned.
     pub(crate) pinned: bool,
+    /// Whether it holds up to a time that is over.
+    pub(crate) expired: bool,
+    /// Whether it ended: another one took its place.
+    pub(crate) ended: bool,
     /// Whether it is active in the window of its session.
     pub(crate) in_window: bool,
     /// In the model: whether every passage must have its vector. As found: whether it does.
@@ -32,13 +36,15 @@ impl Record {
     fn spoken(session: &str, turn: &Spoken, in_window: bool, embedded: bool) -> Self {
         let (kind, role, session) = (Kind::Turn, Some(turn.role), Some(session.to_owned()));
         let text = turn.text.clone();
-        Self { id: None, kind, role, session, text, mark: None, pinned: false, in_window, embedded }
+        let (id, mark, pinned, expired, ended) = (None, None, false, false, false);
+        Self { id, kind, role, session, text, mark, pinned, expired, ended, in_window, embedded }
     }
 
     fn noted(memory: &Noted, embedded: bool) -> Self {
         let (kind, pinned, text) = (memory.kind, memory.pinned, memory.text.clone());
-        let mark = Some(memory.mark);
-        Self { id: None, kind, role: None, session: None, text, mark, pinned, in_window: false, embedded }
+        let (id, role, session, mark) = (None, None, None, Some(memory.mark));
+        let (expired, ended, in_window) = (false, false, false);
+        Self { id, kind, role, session, text, mark, pinned, expired, ended, in_window, embedded }
     }
 
     /// Whether what was found is this, its window aside.
@@ -46,6 +52,7 @@ impl Record {
         (self.id.is_none() || self.id == found.id)
             && (self.kind, self.role, self.mark, self.pinned) == (found.kind, found.role, found.mark, found.pinned)
             && (&self.session, &self.text) == (&found.session, &found.text)
+            && (self.expired, self.ended) == (found.expired, found.ended)
             && (found.embedded || !self.embedded)
     }
 }
@@ -62,6 +69,12 @@ pub(crate) struct Done {
     /// Whether an index was saved.
     #[serde(default)]
     pub(crate) saved: bool,
+    /// What ended because others say the same: the one that goes on, then the one that ended.
+    #[serde(default)]
+    pub(crate) merged: Vec<(MemoryId, MemoryId)>,
+    /// What was found to be damaged.
+    #[serde(default)]
+    pub(crate) damage: Option<String>,
 }
 
 /// The memories of a scope, in the order in which they were stored.
@@ -97,7 +110,7 @@ impl Room {
                 self.records.extend(memories.iter().map(|memory| Record::noted(memory, embedded)));
             }
             Operation::Change { id, text, mark, pinned } => {
-                if let Some(record) = self.records.iter_mut().find(|record| record.id == Some(*id)) {
+                if let Some(record) = self.record_mut(*id) {
                     record.mark = mark.or(record.mark);
                     record.pinned = pinned.unwrap_or(record.pinned);
                     if let Some(text) = text {
@@ -112,7 +125,27 @@ impl Room {
                 self.records.extend(turns.iter().map(|turn| Record::spoken(name, turn, false, false)));
                 self.records.extend(memories.iter().map(|memory| Record::noted(memory, false)));
             }
-            Operation::Begin | Operation::Maintain | Operation::Ask { .. } => {}
+            Operation::Expire { id } => {
+                self.record_mut(*id).into_iter().for_each(|record| record.expired = true);
+            }
+            Operation::Forget => {
+                self.records.retain(|record| !record.expired || record.pinned || record.in_window);
+            }
+            Operation::Supersede { old, .. } => {
+                self.record_mut(*old).into_iter().for_each(|record| record.ended = true);
+            }
+            Operation::Merge => {
+                for (_, ended) in done.iter().flat_map(|done| &done.merged) {
+                    self.record_mut(*ended).into_iter().for_each(|record| record.ended = true);
+                }
+            }
+            Operation::Erase { ids } => {
+                self.records.retain(|record| !record.id.is_some_and(|id| ids.contains(&id)));
+            }
+            Operation::EraseSession { session } => {
+                self.records.retain(|record| record.session.as_ref() != Some(session));
+            }
+            Operation::Begin | Operation::Maintain | Operation::Ask { .. } | Operation::Backup | Operation::Check => {}
         }
         if let Some(done) = done {
             let new = self.records.get_mut(first..).into_iter().flatten();
@@ -122,6 +155,10 @@ impl Room {
                 self.records.iter_mut().for_each(|record| record.embedded = true);
             }
         }
+    }
+
+    fn record_mut(&mut self, id: MemoryId) -> Option<&mut Record> {
+        self.records.iter_mut().find(|record| record.id == Some(id))
     }
 
     /// Compares with what was found. Each of `open` is an operation that never returned, in their order: it has to be done
@@ -214,8 +251,9 @@ fn short(record: &Record) -> String {
     let text: String = record.text.chars().take(60).collect();
     let id = record.id.map_or_else(|| "?".to_owned(), |id| id.to_string());
     let (mark, pinned) = (record.mark, if record.pinned { " pinned" } else { "" });
+    let (expired, ended) = (if record.expired { " expired" } else { "" }, if record.ended { " ended" } else { "" });
     let embedded = if record.embedded { " embedded" } else { "" };
-    format!("{} {id} {text:?}{place} mark {mark:?}{pinned}{embedded}", record.kind)
+    format!("{} {id} {text:?}{place} mark {mark:?}{pinned}{expired}{ended}{embedded}", record.kind)
 }
 
 #[cfg(test)]

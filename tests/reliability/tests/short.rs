@@ -50,6 +50,28 @@ fn kills_lose_nothing() {
 }
 
 #[test]
+fn what_was_erased_is_gone_though_its_writer_was_killed() {
+    check("kill --writers 2 --count 60 --seed 3", &[("kills", 60), ("copies checked", 1), ("erased texts looked for", 1)]);
+}
+
+#[test]
+fn whatever_the_order_it_is_what_the_model_says() {
+    check(
+        "model --count 1500 --seed 2",
+        &[
+            ("memories compared", 5_000),
+            ("questions asked", 200),
+            ("reopened", 5),
+            ("copies restored", 1),
+            ("operations: Erase", 10),
+            ("operations: Check", 5),
+            ("memories merged", 1),
+            ("files checked", 1),
+        ],
+    );
+}
+
+#[test]
 fn losses_are_found_when_writers_acknowledge_too_early() {
     finds_losses("kill --boast --count 80 --seed 2");
 }

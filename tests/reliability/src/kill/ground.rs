@@ -68,6 +68,8 @@ pub(crate) fn old_schema(path: &Path, version: usize, user: &str, random: &mut R
             text,
             mark: None,
             pinned: false,
+            expired: false,
+            ended: false,
             in_window: false,
             embedded: false,
         });
@@ -102,6 +104,8 @@ pub(crate) fn large(path: &Path) -> Result<Room> {
         text: text(number),
         mark: None,
         pinned: false,
+        expired: false,
+        ended: false,
         in_window: false,
         embedded: true,
     };

@@ -7,13 +7,14 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use mnemon::Scope;
-use mnemon_store::{Store, StoreOptions};
+use mnemon_store::{Scrubbed, Store, StoreOptions};
 
-use crate::actor::{Actor, Opening};
+use crate::actor::{Actor, Opening, backup_of};
 use crate::operation::Operation;
 use crate::random::Random;
 use crate::report::{Plan, Report, Run};
 use crate::room::Room;
+use crate::scratch::beside;
 use crate::{Result, inspect, scratch};
 pub(crate) use ground::{LARGE_USER, large, old_schema};
 pub use writer::Orders;
@@ -58,6 +59,14 @@ struct Held {
     room: Room,
     /// Operations that did not return before their writer was killed.
     open: Vec<Operation>,
+    /// Texts of which no byte may be left in the end.
+    erased: Vec<String>,
+}
+
+impl Held {
+    fn new(user: impl Into<String>, room: Room) -> Self {
+        Self { user: user.into(), room, open: Vec::new(), erased: Vec::new() }
+    }
 }
 
 impl<'a> Round<'a> {
@@ -66,7 +75,7 @@ impl<'a> Round<'a> {
         let folder = scratch::folder()?;
         let file = folder.path().join("m.db");
         let writers = 1 + random.index(usize::try_from(most_writers)?);
-        let hold = |writer| Held { user: format!("writer {writer}"), room: Room::default(), open: Vec::new() };
+        let hold = |writer| Held::new(format!("writer {writer}"), Room::default());
         let mut scopes: Vec<Held> = (0..writers).map(hold).collect();
         let ground = random.below(10);
         match (ground, scopes.first_mut()) {
@@ -76,7 +85,7 @@ impl<'a> Round<'a> {
             }
             (3..=4, _) => {
                 std::fs::copy(&large.file, &file)?;
-                scopes.push(Held { user: LARGE_USER.into(), room: large.room.clone(), open: Vec::new() });
+                scopes.push(Held::new(LARGE_USER, large.room.clone()));
                 run.count("files with a large scope", 1);
             }
             _ => run.count("files that did not exist", 1),
@@ -106,7 +115,36 @@ impl<'a> Round<'a> {
                 break;
             }
         }
-        self.verify_all()
+        self.verify_all()?;
+        self.verify_erased()
+    }
+
+    /// Whoever opens the file finishes what was erased: no byte is left, whenever its writer was killed.
+    fn verify_erased(&mut self) -> Result<()> {
+        let store = open(&self.file())?;
+        if let Scrubbed::Blocked = store.scrub()? {
+            self.run.find(self.number, "nobody has the file open, and what was erased cannot go from it");
+        }
+        if let Some(since) = store.scrub_pending()? {
+            self.run.find(self.number, format!("bytes wait to be erased since {since}"));
+        }
+        drop(store);
+        let mut bytes = std::fs::read(self.file())?;
+        // It is gone with the last who had the file open, unless that one was killed.
+        bytes.extend(std::fs::read(beside(&self.file(), "-wal")).unwrap_or_default());
+        for held in &self.scopes {
+            for text in held.erased.iter().filter(|text| !held.room.records.iter().any(|record| record.text == **text))
+            {
+                self.run.count("erased texts looked for", 1);
+                // What makes it this text is its beginning; the words behind it are in others too.
+                let own: &str = text.split_once(": ").map_or(text, |(own, _)| own);
+                let own = format!("{own}:").into_bytes();
+                if bytes.windows(own.len()).any(|window| window == own) {
+                    self.run.find(self.number, format!("{}: bytes of {text:?} are left", held.user));
+                }
+            }
+        }
+        Ok(())
     }
 
     fn kill_while_opening(&mut self) -> Result<()> {
@@ -206,7 +244,20 @@ impl<'a> Round<'a> {
         }
         for (operation, done) in life.steps {
             match done {
-                Some(done) => held.room.apply(&operation, Some(&done)),
+                Some(done) => {
+                    if let Some(damage) = &done.damage {
+                        self.run.find(self.number, format!("check, while others wrote: {damage}"));
+                    }
+                    if matches!(operation, Operation::Erase { .. } | Operation::EraseSession { .. }) {
+                        let before = held.room.clone();
+                        held.room.apply(&operation, Some(&done));
+                        let there = |text: &String| held.room.records.iter().any(|record| record.text == *text);
+                        let gone = before.records.into_iter().map(|record| record.text).filter(|text| !there(text));
+                        held.erased.extend(gone);
+                    } else {
+                        held.room.apply(&operation, Some(&done));
+                    }
+                }
                 None => held.open.push(operation),
             }
         }
@@ -223,6 +274,22 @@ impl<'a> Round<'a> {
         self.run.count("files checked", 1);
         if !damage.is_empty() {
             self.run.find(self.number, format!("check: {damage:?}"));
+        }
+        self.verify_copies()
+    }
+
+    /// A copy is there as a whole or not at all, whenever its writer was killed.
+    fn verify_copies(&self) -> Result<()> {
+        for held in &self.scopes {
+            let copy = backup_of(&self.file(), &Scope::user_scope(&held.user)?);
+            if !copy.exists() {
+                continue;
+            }
+            let damage = open(&copy)?.check()?;
+            self.run.count("copies checked", 1);
+            if !damage.is_empty() {
+                self.run.find(self.number, format!("check of a copy: {damage:?}"));
+            }
         }
         Ok(())
     }
@@ -265,6 +332,9 @@ impl<'a> Round<'a> {
             Actor::open(&self.file(), &Scope::user_scope(&held.user)?, Opening { with_model, ..Opening::default() })?;
         for _ in 0..3 {
             let Some(record) = self.random.choose(&held.room.records) else { break };
+            if record.ended || record.expired {
+                continue;
+            }
             let recall = actor.memory().query_memory(record.text.as_str(), 10)?;
             self.run.count("questions asked", 1);
             if !recall.hits.iter().any(|hit| Some(hit.memory.id) == record.id) {

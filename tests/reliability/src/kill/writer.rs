@@ -82,7 +82,8 @@ impl Orders {
                 continue;
             }
             let mut known = actor.ids()?;
-            let mut author = Author::new(format!("{} {:x}", self.user, random.next() >> 40), random.clone());
+            let author = Author::new(format!("{} {:x}", self.user, random.next() >> 40), random.clone());
+            let mut author = author.who_erases();
             // Now and then the file is closed, which is a moment of its own.
             for _ in 0..30 + random.below(200) {
                 let operation = author.next(&known);
@@ -98,6 +99,8 @@ impl Orders {
                         match &operation {
                             Operation::Delete { id } => known.retain(|known| known != id),
                             Operation::Clear => known.clear(),
+                            Operation::Erase { ids } => known.retain(|known| !ids.contains(known)),
+                            Operation::Forget | Operation::EraseSession { .. } => known = actor.ids()?,
                             _ => known.extend(done.ids),
                         }
                     }
