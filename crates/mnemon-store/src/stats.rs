@@ -203,6 +203,11 @@ pub(crate) fn check(conn: &Connection) -> Result<Vec<Damage>, StoreError> {
 
 fn check_pages(conn: &Connection) -> Result<Vec<Damage>, StoreError> {
     let mut damage = Vec::new();
+    // FTS5 keeps in a connection how an index is laid out, and the check below believes it though others wrote since; a query
+    // does not, and reads it anew.
+    for index in ["memory_words", "memory_grams"] {
+        conn.prepare(&format!("SELECT rowid FROM {index} WHERE {index} MATCH '\"a\"' LIMIT 1"))?.exists([])?;
+    }
     let mut statement = conn.prepare("PRAGMA integrity_check(20)")?;
     let mut rows = statement.query([])?;
     while let Some(row) = rows.next()? {
