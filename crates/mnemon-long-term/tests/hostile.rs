@@ -180,7 +180,7 @@ impl World {
             // Of a long question only the first words are asked for.
             let mut words = text.split(|c: char| !c.is_alphanumeric()).take(40);
             if words.any(|word| word == room.scope.user()) {
-                assert_eq!(hits.len(), TURNS, "{text:?} asks for what stands in all memories of {}", room.scope);
+                assert!(hits.len() >= TURNS, "{text:?} asks for what stands in {TURNS} turns of {}", room.scope);
             }
             count += hits.len();
             if with_recall {
