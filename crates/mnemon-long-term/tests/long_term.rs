@@ -119,7 +119,7 @@ fn vectors_of_two_models_never_meet() {
 #[test]
 fn a_stored_vector_that_is_none_is_left_out_and_no_question_fails() {
     for values in [f32::NAN, f32::INFINITY, 0.0] {
-        let memory = in_memory(Some(Words::new("a", 1)));
+        let memory = in_memory(Some(Words::new("a")));
         add(&memory, "ann", "a boiler in the cellar");
         let known = add(&memory, "ann", "a violin in the attic");
         let model = memory.embedder().unwrap();
@@ -137,7 +137,7 @@ fn a_stored_vector_that_is_none_is_left_out_and_no_question_fails() {
         // Read with the log, and read with the rows.
         assert_eq!(recall(&memory, "ann", "a violin in the attic").len(), 2);
         assert!(put(&memory).unwrap());
-        let other = LongTerm::new(Arc::clone(memory.store()), memory.embedder().cloned(), Level::default());
+        let other = LongTerm::new(Arc::clone(memory.store()), memory.embedder(), Level::default());
         for memory in [&memory, &other] {
             assert_eq!(recall(memory, "ann", "a violin in the attic")[0], "a violin in the attic");
         }

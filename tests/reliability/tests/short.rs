@@ -51,7 +51,10 @@ fn kills_lose_nothing() {
 
 #[test]
 fn what_was_erased_is_gone_though_its_writer_was_killed() {
-    check("kill --writers 2 --count 60 --seed 3", &[("kills", 60), ("copies checked", 1), ("erased texts looked for", 1)]);
+    check(
+        "kill --writers 2 --count 60 --seed 3",
+        &[("kills", 60), ("copies checked", 1), ("erased texts looked for", 1)],
+    );
 }
 
 #[test]
