@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use mnemon_core::{FilterError, MemoryId};
-use rusqlite::ErrorCode;
+use rusqlite::{ErrorCode, ffi};
 
 /// What can go wrong with a store.
 #[derive(Debug, thiserror::Error)]
@@ -103,6 +103,9 @@ pub enum StoreError {
     /// The disk, or the quota, is full. Nothing of the operation was stored.
     #[error("no space is left for the memory file, nothing was stored")]
     Full,
+    /// SQLite was given no memory. Where there is enough, a length in the file is damaged.
+    #[error("no memory is left, or a length in the memory file is damaged")]
+    OutOfMemory(#[source] rusqlite::Error),
     /// A write to a store that was opened, or can only be opened, for reading.
     #[error("the memory file is open for reading only")]
     ReadOnly,
@@ -198,10 +201,17 @@ impl From<rusqlite::Error> for StoreError {
             | E::FromSqlConversionFailure(..)
             | E::Utf8Error(..) => return Self::Corrupt(error),
             E::SqlInputError { msg, .. } if msg.starts_with("no such ") => return Self::Corrupt(error),
+            // So is what a virtual table says that cannot make sense of its own tables.
+            E::SqliteFailure(code, _) if code.extended_code & 0xff == ffi::SQLITE_ERROR => return Self::Corrupt(error),
+            // Rows are written after those that they name: one that is refused for a name contradicts what was just read.
+            E::SqliteFailure(code, _) if code.extended_code == ffi::SQLITE_CONSTRAINT_FOREIGNKEY => {
+                return Self::Corrupt(error);
+            }
             _ => {}
         }
         match error.sqlite_error_code() {
             Some(ErrorCode::DiskFull) => Self::Full,
+            Some(ErrorCode::OutOfMemory) => Self::OutOfMemory(error),
             Some(ErrorCode::ReadOnly) => Self::ReadOnly,
             Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => Self::Corrupt(error),
             Some(ErrorCode::SystemIoFailure) => Self::Io(error),

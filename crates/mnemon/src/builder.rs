@@ -117,6 +117,7 @@ impl Builder {
         let mut options = StoreOptions::default();
         options.durability = self.config.durability;
         options.busy_timeout = self.config.busy_timeout();
+        options.ballast = self.config.ballast_bytes;
         options.read_only = self.read_only;
         let store = Store::open(path, options)?;
         self.build(store)

@@ -8,7 +8,7 @@ use std::time::Duration;
 use mnemon_guard::{GuardError, RedactionConfig, Redactor};
 use mnemon_long_term::{Diversity, Level, RecallQuery};
 use mnemon_short_term::Eviction;
-use mnemon_store::Durability;
+use mnemon_store::{Durability, StoreOptions};
 use serde::de::value::MapAccessDeserializer;
 use serde::de::{Error as _, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
@@ -60,6 +60,12 @@ pub struct Config {
     /// `false`, as in the environment.
     #[serde(deserialize_with = "secrets")]
     pub secrets: RedactionConfig,
+    /// Whether turns of the assistant and of tools that only repeat what was recalled are found again like any other. Then
+    /// each recall makes what it found stronger.
+    pub find_echoes: bool,
+    /// The bytes beside the file that are given up when the disk is full, so that something can still be deleted. 0 keeps
+    /// none.
+    pub ballast_bytes: u64,
     /// The folder of an embedding model. `None` looks in the usual places: the data directory, the repository, the
     /// program itself.
     pub model: Option<PathBuf>,
@@ -84,6 +90,8 @@ impl Default for Config {
             eviction: Eviction::Fifo,
             tokenizer: Tokenizer::default(),
             secrets: RedactionConfig::default(),
+            find_echoes: false,
+            ballast_bytes: StoreOptions::default().ballast,
             model: None,
             durability: Durability::Full,
             busy_timeout_ms: 10_000,
@@ -192,7 +200,7 @@ impl Config {
         Duration::from_millis(self.busy_timeout_ms)
     }
 
-    const FIELDS: [&str; 14] = [
+    const FIELDS: [&str; 16] = [
         "recent_k",
         "ltm_hits_k",
         "stm_capacity",
@@ -204,6 +212,8 @@ impl Config {
         "eviction",
         "tokenizer",
         "secrets",
+        "find_echoes",
+        "ballast_bytes",
         "model",
         "durability",
         "busy_timeout_ms",

@@ -56,7 +56,7 @@ impl ContextManager {
         }
         let accessed = self.take_accessed();
         let (mut turns, redacted) = engine.guard.redact(turns);
-        let echoes = engine.guard.end_echoes(&self.scope, &mut turns, now);
+        let echoes = if engine.config.find_echoes { 0 } else { engine.guard.end_echoes(&self.scope, &mut turns, now) };
         let turns = &*turns;
         let tokens: Vec<usize> = turns.iter().map(|turn| engine.tokens_of_new(turn, now)).collect();
         let said = Said { turns, tokens: &tokens, now };

@@ -53,6 +53,8 @@ impl Actor {
     /// As [`mnemon::Builder::open`].
     pub(crate) fn open(path: &Path, scope: &Scope, opening: Opening) -> Result<Self, Error> {
         let mut config = Config::default();
+        // What an actor says is made of few words, and the model does not know what was shown.
+        config.find_echoes = true;
         config.stm_capacity = 600;
         config.chunk_size = 150;
         config.durability = opening.durability;

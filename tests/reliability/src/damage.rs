@@ -400,6 +400,7 @@ fn judge(teller: &Teller, error: &Error) -> Result<()> {
         Error::Store(E::Migration(_)) => "migration",
         Error::Store(E::Sqlite(_)) => "any other failure of SQLite",
         Error::Store(E::Full) => "full",
+        Error::Store(E::OutOfMemory(_)) => "no memory",
         Error::Store(E::Busy { .. }) => "busy",
         Error::LongTerm(_) => "long-term memory",
         _ => "another error",

@@ -249,6 +249,7 @@ impl Case {
     fn judge(&self, teller: &Teller, error: &Error, when: &str) -> Result<()> {
         let kind = match error {
             Error::Store(StoreError::Full) => "full",
+            Error::Store(StoreError::OutOfMemory(_)) => "no memory",
             Error::Store(StoreError::Io(_)) => "reading or writing failed",
             Error::Store(StoreError::CannotOpen { .. }) => "cannot open",
             Error::Store(StoreError::Corrupt(_)) => "damaged",

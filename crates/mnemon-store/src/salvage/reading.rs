@@ -83,11 +83,8 @@ pub(super) fn readable<T>(read: Result<T, StoreError>) -> Result<Option<T>, Stor
         // A schema that is damaged may have lost more than a table, an index or a column.
         Err(StoreError::Sqlite(rusqlite::Error::SqlInputError { .. })) => Ok(None),
         // A length that is damaged asks for more memory than there is.
-        Err(StoreError::Sqlite(source))
-            if matches!(source.sqlite_error_code(), Some(ErrorCode::OutOfMemory | ErrorCode::TooBig)) =>
-        {
-            Ok(None)
-        }
+        Err(StoreError::OutOfMemory(_)) => Ok(None),
+        Err(StoreError::Sqlite(source)) if source.sqlite_error_code() == Some(ErrorCode::TooBig) => Ok(None),
         Err(error) => Err(error),
     }
 }
