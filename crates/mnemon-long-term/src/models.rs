@@ -19,6 +19,8 @@ struct Known {
     own: Option<Arc<Meaning>>,
     /// Those that this engine embeds anew with.
     coming: Vec<Arc<Meaning>>,
+    /// The one before the last change: who began to read before the switch still sees a file that serves with it.
+    former: Option<Arc<Meaning>>,
 }
 
 /// What this engine works with in one state of the file.
@@ -33,7 +35,7 @@ pub(crate) struct Serving {
 
 impl Models {
     pub(crate) fn new(own: Option<Meaning>) -> Self {
-        Self { known: RwLock::new(Known { own: own.map(Arc::new), coming: Vec::new() }) }
+        Self { known: RwLock::new(Known { own: own.map(Arc::new), ..Known::default() }) }
     }
 
     /// The model of the engine, whether the file serves with it or not.
@@ -56,7 +58,9 @@ impl Models {
             let why = meaning.is_none().then_some(Degradation::NoModel);
             return Ok(Serving { meaning, row: None, why });
         };
-        if let Some(meaning) = known.own.iter().chain(&known.coming).find(|meaning| meaning.is(&stored)) {
+        if let Some(meaning) =
+            known.own.iter().chain(&known.coming).chain(&known.former).find(|meaning| meaning.is(&stored))
+        {
             return Ok(Serving { meaning: Some(Arc::clone(meaning)), row: Some(stored.row), why: None });
         }
         let why = known.own.as_ref().map_or(Degradation::NoModel, |own| own.is_not(&stored));
@@ -75,8 +79,13 @@ impl Models {
             known.coming.swap_remove(place);
         }
         if adopted {
-            known.own = Some(Arc::clone(meaning));
+            known.former = known.own.replace(Arc::clone(meaning));
         }
+    }
+
+    /// Nobody reads any more what the model before the last change served.
+    pub(crate) fn forget_former(&self) {
+        self.known.write().unwrap_or_else(PoisonError::into_inner).former = None;
     }
 }
 

@@ -194,6 +194,7 @@ impl LongTerm {
         let (embedded, degraded) = self.embed_pending(progress)?;
         if !self.store().is_read_only() {
             self.drop_other_models()?;
+            self.models().forget_former();
         }
         let graph_built = self.resident().build_graphs(self.store(), self.models(), GraphParams::default())?;
         let scrubbed = self.finish_erasures()?;

@@ -201,8 +201,13 @@ impl From<rusqlite::Error> for StoreError {
             | E::FromSqlConversionFailure(..)
             | E::Utf8Error(..) => return Self::Corrupt(error),
             E::SqlInputError { msg, .. } if msg.starts_with("no such ") => return Self::Corrupt(error),
-            // So is what a virtual table says that cannot make sense of its own tables.
-            E::SqliteFailure(code, _) if code.extended_code & 0xff == ffi::SQLITE_ERROR => return Self::Corrupt(error),
+            // So is what a text index says that cannot make sense of its own tables.
+            E::SqliteFailure(code, Some(text))
+                if code.extended_code & 0xff == ffi::SQLITE_ERROR
+                    && (text.starts_with("invalid fts5 file format") || text.contains("tokenizer constructor")) =>
+            {
+                return Self::Corrupt(error);
+            }
             // Rows are written after those that they name: one that is refused for a name contradicts what was just read.
             E::SqliteFailure(code, _) if code.extended_code == ffi::SQLITE_CONSTRAINT_FOREIGNKEY => {
                 return Self::Corrupt(error);

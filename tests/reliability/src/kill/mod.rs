@@ -139,8 +139,16 @@ impl<'a> Round<'a> {
                 // What makes it this text is its beginning; the words behind it are in others too.
                 let own: &str = text.split_once(": ").map_or(text, |(own, _)| own);
                 let own = format!("{own}:").into_bytes();
-                if bytes.windows(own.len()).any(|window| window == own) {
-                    self.run.find(self.number, format!("{}: bytes of {text:?} are left", held.user));
+                if let Some(at) = bytes.windows(own.len()).position(|window| window == own) {
+                    let kept = tempfile::Builder::new().prefix("mnemon-reliability-found-").tempdir()?.keep();
+                    std::fs::write(kept.join("m.db"), &bytes)?;
+                    let (user, kept) = (&held.user, kept.display());
+                    self.run.find(
+                        self.number,
+                        format!(
+                            "{user}: bytes of {text:?} are left at byte {at}; the file, its log behind it, is in {kept}"
+                        ),
+                    );
                 }
             }
         }
