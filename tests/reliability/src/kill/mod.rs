@@ -136,9 +136,12 @@ impl<'a> Round<'a> {
             for text in held.erased.iter().filter(|text| !held.room.records.iter().any(|record| record.text == **text))
             {
                 self.run.count("erased texts looked for", 1);
-                // What makes it this text is its beginning; the words behind it are in others too.
-                let own: &str = text.split_once(": ").map_or(text, |(own, _)| own);
-                let own = format!("{own}:").into_bytes();
+                // What makes it this text is its beginning; the words behind it are in others too. With the first of them:
+                // names of imports end like the beginning, and a row of number 58 behind one in an index is a colon.
+                let words = text.split_once(": ").map_or("", |(_, words)| words);
+                let first = words.split(' ').next().unwrap_or_default();
+                let end = text.len() - words.len() + first.len();
+                let own = text.get(..end).unwrap_or(text).as_bytes();
                 if let Some(at) = bytes.windows(own.len()).position(|window| window == own) {
                     let kept = tempfile::Builder::new().prefix("mnemon-reliability-found-").tempdir()?.keep();
                     std::fs::write(kept.join("m.db"), &bytes)?;
