@@ -3,6 +3,7 @@
 
 use std::error::Error;
 use std::hint::black_box;
+use std::time::Instant;
 
 use criterion::{BatchSize, BenchmarkId, Criterion, Throughput};
 use mnemon_bench::made::{SESSION, Talk};
@@ -34,6 +35,40 @@ fn add(store: &Store, scope: &Scope, notes: &[NewMemory]) -> Result<Vec<RowId>, 
         };
         notes.iter().map(add).collect()
     })
+}
+
+/// Threads that add one memory after the other, each durable before the next: they share commits.
+fn crowds(criterion: &mut Criterion, scope: &Scope) -> Result<(), Box<dyn Error>> {
+    let notes = notes(NOTES);
+    let mut group = criterion.benchmark_group("store_add_at_once");
+    group.sample_size(20);
+    group.throughput(Throughput::Elements(1));
+    for threads in [1, 2, 4, 8] {
+        let folder = tempfile::tempdir()?;
+        let store = Store::open(folder.path().join("store.db"), StoreOptions::default())?;
+        group.bench_function(BenchmarkId::from_parameter(threads), |b| {
+            // Of all threads together, so that the time of one is what it adds to them.
+            b.iter_custom(|count| {
+                let start = Instant::now();
+                std::thread::scope(|scope_of_threads| {
+                    for thread in 0..threads {
+                        let mine = count / threads + u64::from(thread < count % threads);
+                        let notes = notes.iter().cycle().skip(thread as usize).take(mine as usize);
+                        let store = &store;
+                        scope_of_threads.spawn(move || {
+                            for note in notes {
+                                let note = std::slice::from_ref(note);
+                                black_box(add(store, scope, note).unwrap_or_else(|error| unreachable!("{error}")));
+                            }
+                        });
+                    }
+                });
+                start.elapsed()
+            });
+        });
+    }
+    group.finish();
+    Ok(())
 }
 
 fn writes(criterion: &mut Criterion, scope: &Scope) -> Result<(), Box<dyn Error>> {
@@ -112,6 +147,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let mut criterion = Criterion::default().configure_from_args();
     let scope = Scope::user_scope("nora")?;
     writes(&mut criterion, &scope)?;
+    crowds(&mut criterion, &scope)?;
     reads(&mut criterion, &scope)?;
     criterion.final_summary();
     Ok(())

@@ -25,14 +25,7 @@ impl Snapshot<'_> {
     /// # Errors
     /// When the file cannot be read.
     pub fn serving_model(&self) -> Result<Option<StoredModel>, StoreError> {
-        Ok(self
-            .conn
-            .prepare_cached(
-                "SELECT model.id, dimension, name, revision, dtype FROM meta JOIN model ON model.id = model_id
-                 WHERE meta.id = 1",
-            )?
-            .query_row([], stored_model)
-            .optional()?)
+        self.model_that("model.id = model_id")
     }
 
     /// The model that a change under way leads to.
@@ -40,14 +33,13 @@ impl Snapshot<'_> {
     /// # Errors
     /// When the file cannot be read.
     pub fn next_model(&self) -> Result<Option<StoredModel>, StoreError> {
-        Ok(self
-            .conn
-            .prepare_cached(
-                "SELECT model.id, dimension, name, revision, dtype FROM meta JOIN model ON model.id = next_model_id
-                 WHERE meta.id = 1",
-            )?
-            .query_row([], stored_model)
-            .optional()?)
+        self.model_that("model.id = next_model_id")
+    }
+
+    fn model_that(&self, is: &str) -> Result<Option<StoredModel>, StoreError> {
+        let sql =
+            format!("SELECT model.id, dimension, name, revision, dtype FROM meta JOIN model ON {is} WHERE meta.id = 1");
+        Ok(self.conn.prepare_cached(&sql)?.query_row([], stored_model).optional()?)
     }
 }
 
