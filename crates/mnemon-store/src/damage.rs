@@ -22,7 +22,8 @@ pub struct Dropped {
 }
 
 impl Store {
-    /// Deletes the vectors, those of pieces too, that do not fit their seal or their model, or belong to no passage. They
+    /// Deletes the vectors, those of pieces too, that do not fit their seal or their model, have no direction, or belong
+    /// to no passage. They
     /// are then as if they had never been made: who makes what is missing makes them anew. Memories are never deleted.
     /// Reads every vector.
     ///
@@ -104,7 +105,9 @@ fn damaged_keys(conn: &Connection, table: Table, keys: std::ops::RangeInclusive<
     each_sealed(conn, table, keys, |first, data| {
         let dimension = models.iter().find(|(model, _)| *model == model_of(first)).map(|(_, dimension)| *dimension);
         let is_sound = match (data, dimension) {
-            (Some(data), Some(dimension)) => table == Table::TokenVector || data.len() == 2 * dimension,
+            (Some(data), Some(dimension)) => {
+                table == Table::TokenVector || data.len() == 2 * dimension && has_direction(data)
+            }
             _ => false,
         };
         if !is_sound || !passage.exists([passage_of(first)])? {
@@ -113,6 +116,13 @@ fn damaged_keys(conn: &Connection, table: Table, keys: std::ops::RangeInclusive<
         Ok(())
     })?;
     Ok(damaged)
+}
+
+/// Whether 16-bit floating-point numbers are a vector that can be compared: none of them is infinite or no number, and not
+/// all are zero. No model gives another one, whatever its seal says.
+fn has_direction(data: &[u8]) -> bool {
+    let mut values = data.as_chunks::<2>().0.iter().map(|value| u16::from_le_bytes(*value));
+    values.clone().all(|value| value & 0x7c00 != 0x7c00) && values.any(|value| value & 0x7fff != 0)
 }
 
 /// Every model with the number of values of its vectors.
@@ -153,4 +163,24 @@ pub(crate) fn each_sealed(
 
 pub(crate) fn passage_of(key: i64) -> i64 {
     (key >> crate::parts::PART_BITS) & crate::parts::MAX_PASSAGE
+}
+
+#[cfg(test)]
+mod tests {
+    use super::has_direction;
+    use half::f16;
+
+    #[test]
+    fn a_vector_has_a_direction_or_is_none() {
+        let check = |values: [f32; 2], expected: bool| {
+            let data: Vec<u8> = values.iter().flat_map(|value| f16::from_f32(*value).to_le_bytes()).collect();
+            assert_eq!(has_direction(&data), expected, "{values:?}");
+        };
+        check([0.6, -0.8], true);
+        check([0.0, 6e-8], true);
+        check([0.0, -0.0], false);
+        check([0.6, f32::NAN], false);
+        check([f32::NEG_INFINITY, 0.8], false);
+        assert!(!has_direction(&[]));
+    }
 }

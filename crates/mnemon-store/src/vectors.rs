@@ -280,7 +280,7 @@ mod tests {
                 for (n, (passage, model, length)) in writes.iter().enumerate() {
                     let codes: Vec<u8> = (0..*length).map(|at| (at + n) as u8).collect();
                     assert!(tx.put_token_vectors(models[*model], passages[*passage], &codes)?);
-                    let vector = vec![n as f32; models[*model].dimension()];
+                    let vector = vec![(n + 1) as f32; models[*model].dimension()];
                     assert!(tx.put_vector(models[*model], passages[*passage], &vector)?);
                     expected.insert((*model, *passage), (vector, codes));
                 }
