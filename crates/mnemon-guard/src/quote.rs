@@ -44,7 +44,10 @@ static MARKERS: LazyLock<Option<Regex>> = LazyLock::new(|| {
 #[must_use]
 pub fn quote(text: &str) -> String {
     let cleaned = if is_plain(text) { Cow::Borrowed(text) } else { Cow::Owned(clean(text)) };
+    // What a mark begins with is ASCII, or a wide form of it, the first byte of which few other characters have.
+    let may_have_mark = cleaned.bytes().any(|byte| matches!(byte, b'<' | b'[' | 0xEF));
     let broken = match MARKERS.as_ref() {
+        _ if !may_have_mark => cleaned,
         Some(markers) => markers.replace_all(&cleaned, |found: &Captures<'_>| {
             let part = |name| found.name(name).map_or("", |part| part.as_str());
             format!("{}{} {}{}", part("open"), part("square"), part("rest"), part("inside"))
