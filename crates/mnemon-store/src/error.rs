@@ -200,11 +200,9 @@ impl From<rusqlite::Error> for StoreError {
             | E::IntegralValueOutOfRange(..)
             | E::FromSqlConversionFailure(..)
             | E::Utf8Error(..) => return Self::Corrupt(error),
-            E::SqlInputError { msg, .. } if msg.starts_with("no such ") => return Self::Corrupt(error),
-            // So is what a text index says that cannot make sense of its own tables.
+            E::SqlInputError { msg, .. } if is_of_schema(msg) => return Self::Corrupt(error),
             E::SqliteFailure(code, Some(text))
-                if code.extended_code & 0xff == ffi::SQLITE_ERROR
-                    && (text.starts_with("invalid fts5 file format") || text.contains("tokenizer constructor")) =>
+                if code.extended_code & 0xff == ffi::SQLITE_ERROR && is_of_schema(text) =>
             {
                 return Self::Corrupt(error);
             }
@@ -224,4 +222,12 @@ impl From<rusqlite::Error> for StoreError {
             _ => Self::Sqlite(error),
         }
     }
+}
+
+/// Whether a message of SQLite says that the schema, or what a text index says of itself, is not what it was made to be: the
+/// statements are our own, and so are the triggers.
+fn is_of_schema(message: &str) -> bool {
+    let begins = ["no such ", "invalid fts5 file format"];
+    let contains = [" has no column named ", "tokenizer constructor"];
+    begins.iter().any(|begin| message.starts_with(begin)) || contains.iter().any(|part| message.contains(part))
 }
