@@ -224,10 +224,9 @@ impl From<rusqlite::Error> for StoreError {
     }
 }
 
-/// Whether a message of SQLite says that the schema, or what a text index says of itself, is not what it was made to be: the
-/// statements are our own, and so are the triggers.
+/// Whether what SQLite calls an error of a statement is one of the schema: the statements are our own, and so are the
+/// triggers, so what they do not fit is not what it was made to be. A text index that could not be read says the same whatever
+/// the reason, and what cannot be done now says nothing of the file.
 fn is_of_schema(message: &str) -> bool {
-    let begins = ["no such ", "invalid fts5 file format"];
-    let contains = [" has no column named ", "tokenizer constructor"];
-    begins.iter().any(|begin| message.starts_with(begin)) || contains.iter().any(|part| message.contains(part))
+    !message.contains("vtable constructor failed") && !message.starts_with("cannot ")
 }
