@@ -78,7 +78,8 @@ impl ContextManager {
                 utilization: window.tokens() as f64 / window.capacity().max(1) as f64,
             },
             long_term: LongTermStats {
-                memories: in_file.memories - in_file.window_turns,
+                // What is counted in a damaged file need not fit together.
+                memories: in_file.memories.saturating_sub(in_file.window_turns),
                 model,
                 vectors,
                 index_bytes: engine.long_term.index_bytes(),

@@ -141,7 +141,7 @@ impl Engine {
             changes: self.windows.changes.load(Ordering::SeqCst),
             next: tx.next_position(session)?,
         };
-        let before = Version { next: version.next - i64::try_from(new).unwrap_or(i64::MAX), ..version };
+        let before = Version { next: version.next.saturating_sub(i64::try_from(new).unwrap_or(i64::MAX)), ..version };
         let mut kept = match self.windows.take(session).filter(|kept| kept.version == before) {
             Some(mut kept) => {
                 kept.push(&appended, said);

@@ -182,7 +182,7 @@ impl Passages {
         let place = from.map_or(0, |passage| passage.place);
         let step = move |number: u32| {
             let passage = self.get(number)?;
-            ((passage.place - place).abs() <= reach).then_some(number)
+            (passage.place.abs_diff(place) <= reach.unsigned_abs()).then_some(number)
         };
         std::iter::successors(from.and_then(|passage| step(next(passage))), move |number| {
             self.get(*number).and_then(|passage| step(next(passage)))
