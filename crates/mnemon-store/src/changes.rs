@@ -1,6 +1,6 @@
 //! The change log: how caches of any process follow the rows.
 
-use rusqlite::{OptionalExtension, params};
+use rusqlite::{Connection, OptionalExtension, params};
 
 use crate::{PassageId, ScopeRow, Snapshot, StoreError, WriteTx};
 
@@ -175,12 +175,7 @@ impl Snapshot<'_> {
     /// # Errors
     /// When the file cannot be read.
     pub fn head(&self) -> Result<Head, StoreError> {
-        Ok(self
-            .conn
-            .prepare_cached("SELECT seq, nonce FROM change ORDER BY seq DESC LIMIT 1")?
-            .query_row([], |row| Ok(Head { seq: row.get(0)?, nonce: row.get(1)? }))
-            .optional()?
-            .unwrap_or_default())
+        Ok(read_head(self.conn)?)
     }
 
     /// What was changed in a scope after `known`, oldest first. `None` when the log does not continue from there (it was rolled
@@ -223,4 +218,12 @@ impl Snapshot<'_> {
         }
         Ok(Some(changes))
     }
+}
+/// The end of the log in the state that a connection sees.
+pub(crate) fn read_head(conn: &Connection) -> rusqlite::Result<Head> {
+    let head = conn
+        .prepare_cached("SELECT seq, nonce FROM change ORDER BY seq DESC LIMIT 1")?
+        .query_row([], |row| Ok(Head { seq: row.get(0)?, nonce: row.get(1)? }))
+        .optional()?;
+    Ok(head.unwrap_or_default())
 }

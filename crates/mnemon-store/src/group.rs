@@ -10,8 +10,9 @@ use std::time::{Duration, Instant};
 
 use rusqlite::Connection;
 
+use crate::StoreError;
+use crate::changes::read_head;
 use crate::rollback::Notes;
-use crate::{Snapshot, StoreError};
 
 /// Other processes wait as long as a transaction is open, so it is handed on for a short time only.
 const LONGEST: Duration = Duration::from_millis(2);
@@ -84,7 +85,7 @@ impl Writer {
 
     fn try_commit(&self, notes: Option<&Notes>) -> Result<(), Failure> {
         // As of this transaction: when it is committed others may have gone on.
-        let head = notes.and_then(|_| Snapshot::new(&self.conn).head().ok());
+        let head = notes.map(|_| read_head(&self.conn)).transpose().map_err(Failure::of)?;
         self.conn.prepare_cached("COMMIT").and_then(|mut commit| commit.execute([])).map_err(Failure::of)?;
         if let Some((notes, head)) = notes.zip(head) {
             notes.note(head);
