@@ -206,17 +206,16 @@ impl From<rusqlite::Error> for StoreError {
             {
                 return Self::Corrupt(error);
             }
-            // Rows are written after those that they name: one that is refused for a name contradicts what was just read.
-            E::SqliteFailure(code, _) if code.extended_code == ffi::SQLITE_CONSTRAINT_FOREIGNKEY => {
-                return Self::Corrupt(error);
-            }
             _ => {}
         }
         match error.sqlite_error_code() {
             Some(ErrorCode::DiskFull) => Self::Full,
             Some(ErrorCode::OutOfMemory) => Self::OutOfMemory(error),
             Some(ErrorCode::ReadOnly) => Self::ReadOnly,
-            Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => Self::Corrupt(error),
+            // What is written keeps the rules of the schema, so a row that is refused contradicts what was just read.
+            Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase | ErrorCode::ConstraintViolation) => {
+                Self::Corrupt(error)
+            }
             Some(ErrorCode::SystemIoFailure) => Self::Io(error),
             Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => Self::Busy { waited_ms: 0 },
             _ => Self::Sqlite(error),
