@@ -4,7 +4,7 @@
 //! cargo run -p mnemon-examples --example custom_embedder
 //! ```
 //!
-//! Shows that vectors of two models never meet in one search, and what the engine does when a model goes wrong.
+//! Shows how a file is changed to another model, and what the engine does when a model goes wrong.
 #![expect(clippy::print_stdout, reason = "an example prints what it shows")]
 
 use std::error::Error;
@@ -106,16 +106,17 @@ fn main() -> Result<(), Box<dyn Error>> {
         return Err(format!("expected {expected:?}, got {:?}", best.memory.text).into());
     }
 
-    let memory = open(&path, NGrams::new(4, 768))?;
-    let before = cosine(&memory.query_memory("police 4711", 1)?);
-    let embedded = memory.maintain(&mut |_| true)?.embedded;
+    let refused = open(&path, NGrams::new(4, 768)).err().ok_or("expected another model to be refused")?;
+    println!("another model: {refused}");
+    let new: Arc<dyn Embedder> = NGrams::new(4, 768);
+    let change = memory.re_embed(&new, &mut |_| true)?;
     let after = cosine(&memory.query_memory("police 4711", 1)?);
-    println!("another model: cosine {before:?}; {embedded} texts embedded anew: cosine {after:?}");
-    if before.is_some() || after.is_none() || embedded != 3 {
-        return Err("expected no cosine before the texts were embedded by the new model, and one after".into());
+    println!("{} texts embedded anew: cosine {after:?}", change.embedded);
+    if !change.is_done || change.embedded != 3 || after.is_none() {
+        return Err("expected every text to be embedded by the new model".into());
     }
 
-    let memory = open(&path, Arc::new(Forgetful(NGrams::new(3, 512))))?;
+    let memory = open(&path, Arc::new(Forgetful(NGrams::new(4, 768))))?;
     let context = memory.build_context("Which police did Ingrid get?")?;
     let degraded = context.manifest().degraded.as_ref().ok_or("expected the manifest to tell what went wrong")?;
     println!("a model that goes wrong: {degraded}");
