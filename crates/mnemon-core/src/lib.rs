@@ -16,6 +16,7 @@
 mod embedder;
 mod filter;
 mod id;
+mod language;
 mod memory;
 mod scope;
 mod script;
@@ -27,6 +28,7 @@ pub use embedder::{EmbedError, Embedder, Embeddings, ModelId, Purpose, TextRun, 
 pub use filter::{Bounds, Field, Filter, FilterError, Value};
 pub use id::{IdError, MemoryId, ReceiptId, SessionId};
 pub use jiff::Timestamp;
+pub use language::{GenerateError, GenerateProblem, Generated, LanguageModel, Prompt};
 pub use memory::{Kind, Memory, Metadata, NewMemory, NewTurn, Origin, ParseWordError, Placement, Role, Turn, Via};
 pub use scope::{Scope, ScopeError};
 pub use script::is_unsegmented;
