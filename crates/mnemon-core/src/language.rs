@@ -34,6 +34,12 @@ impl Prompt {
     pub fn max_tokens(self, tokens: usize) -> Self {
         Self { max_tokens: Some(tokens), ..self }
     }
+
+    /// The same, given up after so long, whatever was tried until then.
+    #[must_use]
+    pub fn within(self, time: Duration) -> Self {
+        Self { timeout: Some(time), ..self }
+    }
 }
 
 /// What a language model answered.
@@ -62,6 +68,20 @@ pub struct GenerateError {
     pub source: Option<Box<dyn Error + Send + Sync>>,
 }
 
+impl GenerateError {
+    /// A model, by its name, and what happened.
+    #[must_use]
+    pub fn new(model: impl Into<String>, problem: GenerateProblem) -> Self {
+        Self { model: model.into(), problem, source: None }
+    }
+
+    /// The same, with the error underneath.
+    #[must_use]
+    pub fn because(self, source: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
+        Self { source: Some(source.into()), ..self }
+    }
+}
+
 /// Why a language model gave no answer.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
@@ -81,6 +101,9 @@ pub enum GenerateProblem {
     /// The prompt is longer than the model reads.
     #[error("the prompt is longer than it reads")]
     TooLong,
+    /// It will not answer such a prompt; asked again, it will not either.
+    #[error("it declined to answer: {0}")]
+    Declined(String),
     /// What it sent cannot be read, or is empty.
     #[error("expected an answer, got {0}")]
     BadAnswer(String),
@@ -135,7 +158,8 @@ mod tests {
     fn an_error_says_which_model_and_what_happened() {
         let problem = GenerateProblem::TimedOut(Duration::from_secs(3));
         assert!(problem.is_transient() && !GenerateProblem::Refused.is_transient());
-        let error = GenerateError { model: "m".into(), problem, source: None };
+        let error = GenerateError::new("m", problem).because("the line is dead");
         assert_eq!(error.to_string(), "the language model m gave no answer: it took longer than 3s");
+        assert_eq!(error.source().unwrap().to_string(), "the line is dead");
     }
 }
