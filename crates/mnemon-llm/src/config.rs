@@ -69,7 +69,7 @@ pub struct ModelConfig {
     /// Where its server is, such as `http://localhost:1234/v1`; `None` is the provider's own address.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub base_url: Option<String>,
-    /// The key. It goes before `key_env`.
+    /// The key. It goes before `key_env`; an empty one is none.
     #[serde(default, skip_serializing)]
     pub key: Option<Secret>,
     /// The environment variable that holds the key, read when the model is made.
@@ -85,7 +85,7 @@ pub struct ModelConfig {
     /// How often it is asked at most: 1 to 100.
     #[serde(default = "default_max_attempts")]
     pub max_attempts: u32,
-    /// The wait before the second attempt. It doubles with each, up to [`Self::LONGEST_DELAY`], and up to as much again
+    /// The wait before the second attempt, an hour at most. It doubles with each, up to [`Self::LONGEST_DELAY`], and up to as much again
     /// is added by chance, so that many who were turned away do not come back together. A server that says how long to
     /// wait is waited for so long, or given up where there is not the time.
     #[serde(default = "default_retry_delay", with = "seconds")]
@@ -204,6 +204,7 @@ impl ModelConfig {
             ("temperature", self.temperature, 0.0..=2.0),
             ("timeout", Some(self.timeout.as_secs_f64()), SHORTEST..=f64::INFINITY),
             ("attempt_timeout", self.attempt_timeout.map(|time| time.as_secs_f64()), SHORTEST..=f64::INFINITY),
+            ("retry_delay", Some(self.retry_delay.as_secs_f64()), 0.0..=3600.0),
             ("max_tokens", self.max_tokens.map(|tokens| tokens as f64), 1.0..=f64::from(u32::MAX)),
         ];
         for (what, got, expected) in numbers {
@@ -216,7 +217,7 @@ impl ModelConfig {
 
     /// The key that it is asked with.
     pub(crate) fn find_key(&self) -> Result<Option<Secret>, ModelError> {
-        if let Some(key) = &self.key {
+        if let Some(key) = self.key.as_ref().filter(|key| !key.reveal().is_empty()) {
             return Ok(Some(key.clone()));
         }
         let usual = match self.provider {
@@ -360,7 +361,8 @@ mod tests {
         let config = ModelConfig::new(Provider::Anthropic, "m");
         assert_eq!(read(config.clone().key_env("CARGO_PKG_NAME")).unwrap().unwrap(), "mnemon-llm");
         assert_eq!(read(config.clone().key_env("CARGO_PKG_NAME").key("k")).unwrap().unwrap(), "k");
-        assert_eq!(read(ModelConfig::new(Provider::Ollama, "m")).unwrap(), None);
+        assert_eq!(read(config.clone().key_env("CARGO_PKG_NAME").key("")).unwrap().unwrap(), "mnemon-llm");
+        assert_eq!(read(ModelConfig::new(Provider::Ollama, "m").key("")).unwrap(), None);
         let missing = read(config.clone().key_env("MNEMON_NO_SUCH_KEY")).unwrap_err().to_string();
         assert_eq!(missing, "expected a key in the environment variable MNEMON_NO_SUCH_KEY, and it is not set");
         let mistaken = read(config.key_env(KEY)).unwrap_err();
@@ -377,6 +379,7 @@ mod tests {
         check(config().max_attempts(0), "expected max_attempts of 1 to 100, got 0");
         check(config().temperature(f64::NAN), "expected temperature of 0 to 2, got NaN");
         check(config().timeout(Duration::ZERO), "expected timeout of 0.001 to inf, got 0");
+        check(config().retry_delay(Duration::MAX), "expected retry_delay of 0 to 3600, got 18446744073709552000");
         check(config().max_tokens(0), "expected max_tokens of 1 to 4294967295, got 0");
         check(ModelConfig::new(Provider::Ollama, " "), "expected the name of a model, got none");
     }

@@ -78,6 +78,10 @@ impl Failure {
     }
 
     fn from_reqwest(error: reqwest::Error) -> Self {
+        if is_certificate(&error) {
+            let problem = GenerateProblem::Other("expected a server with a certificate that is trusted".to_owned());
+            return Self { source: Some(Box::new(error.without_url())), ..Self::from(problem) };
+        }
         let what = if error.is_timeout() {
             "its server does not take the connection in time"
         } else if error.is_connect() {
@@ -108,6 +112,22 @@ impl From<GenerateProblem> for Failure {
     fn from(problem: GenerateProblem) -> Self {
         Self { problem, retry_after: None, source: None }
     }
+}
+
+/// Whether a certificate was not trusted, which waiting does not change.
+fn is_certificate(error: &(dyn Error + 'static)) -> bool {
+    let mut next = Some(error);
+    while let Some(error) = next {
+        if let Some(rustls::Error::InvalidCertificate(_)) = error.downcast_ref() {
+            return true;
+        }
+        // An I/O error hides what it was made from: its source is one further.
+        next = match error.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref) {
+            Some(inner) => Some(inner),
+            None => error.source(),
+        };
+    }
+    false
 }
 
 /// So many bytes of an answer are looked at for what it says, and so many characters of it are told.
@@ -231,6 +251,15 @@ mod tests {
         check("retry-after", "1e300", None);
         check("retry-after-ms", "250", Some(250));
         check("other", "3", None);
+    }
+
+    #[test]
+    fn a_certificate_is_found_inside_other_errors() {
+        use std::io::{Error, ErrorKind};
+        let certificate = || rustls::Error::InvalidCertificate(rustls::CertificateError::UnknownIssuer);
+        let wrapped = |error: rustls::Error| Error::other(Error::new(ErrorKind::InvalidData, error));
+        assert!(is_certificate(&certificate()) && is_certificate(&wrapped(certificate())));
+        assert!(!is_certificate(&wrapped(rustls::Error::DecryptError)) && !is_certificate(&Error::other("no")));
     }
 
     #[test]

@@ -234,6 +234,15 @@ mod tests {
     }
 
     #[test]
+    fn logs_show_no_key() {
+        for provider in [Provider::OpenAi, Provider::Anthropic, Provider::Ollama, Provider::Compatible] {
+            let headers = headers(provider, Some(&Secret::new("sk-1"))).unwrap();
+            let shown = format!("{headers:?}");
+            assert!(shown.contains("Sensitive") && !shown.contains("sk-1"), "{shown}");
+        }
+    }
+
+    #[test]
     fn what_is_local_needs_no_proxy() {
         for (url, expected) in [
             ("http://localhost:1/", true),

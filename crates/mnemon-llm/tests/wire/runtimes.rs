@@ -48,7 +48,7 @@ async fn a_future_of_a_runtime_with_more_threads_may_block() {
     let server = Server::start([fine(), fine()]);
     let model = model(&server);
     let other = model.clone();
-    let task = tokio::spawn(async move { other.generate(&Prompt::new("Hi")) });
+    let task = tokio::spawn(async move { other.generate_async(&Prompt::new("Hi")).await });
     assert_eq!(model.generate(&Prompt::new("Hi")).unwrap(), answered("Fine.", false));
     assert_eq!(task.await.unwrap().unwrap(), answered("Fine.", false));
 }
