@@ -27,6 +27,9 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+mod compactor;
+mod config;
+mod coordinator;
 mod cues;
 mod error;
 #[cfg(test)]
@@ -43,17 +46,19 @@ mod terms;
 mod units;
 mod vectors;
 
+pub use compactor::{CompactionMetrics, CompactionOutcome, MessageCompactor, ModelTier};
+pub use config::{CompressionConfig, StrategyName};
+pub use coordinator::Coordinator;
 pub use cues::Cues;
 pub use error::{Attempt, CompactError};
 pub use goal::Goal;
 pub use message::{MESSAGE_TOKENS, Message, MessageKind, ToolCall, count_tokens};
 pub use order::{OrderError, check_order};
 pub use plan::{Compacted, Fate, Means, Plan};
-pub use strategy::{
-    Hybrid, HybridMode, RecentAndImportant, Rest, Salient, Semantic, Strategy, Summarise, Truncate,
-};
+pub use strategy::{Hybrid, HybridMode, RecentAndImportant, Rest, Salient, Semantic, Strategy, Summarise, Truncate};
 pub use summary::{
-    Extractive, Fallback, Method, Quality, Summarizer, Summary, SummaryMeta, SummaryRequest, quality,
+    Domain, Extractive, Fallback, Levels, Method, ModelSummarizer, Prompts, Quality, Summarizer, Summary, SummaryMeta,
+    SummaryRequest, SummaryTree, Task, quality,
 };
 pub use units::{Unit, UnitKind, units};
 pub use vectors::{MemoryVectors, NoCache, VectorCache, VectorKey, Vectors};

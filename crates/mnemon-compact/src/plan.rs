@@ -8,8 +8,8 @@ use mnemon_core::TokenCounter;
 use crate::order::{Piece, Placed, arrange};
 use crate::units::ranges;
 use crate::{
-    Attempt, CompactError, Message, Summarizer, Summary, SummaryRequest, Unit, UnitKind, Vectors, check_order, count_tokens,
-    units,
+    Attempt, CompactError, Message, Summarizer, Summary, SummaryRequest, Unit, UnitKind, Vectors, check_order,
+    count_tokens, units,
 };
 
 /// What becomes of a message.

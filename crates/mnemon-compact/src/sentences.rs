@@ -4,8 +4,8 @@ use unicode_segmentation::UnicodeSegmentation;
 
 /// After these a full stop ends no sentence, even before a capital.
 const ABBREVIATIONS: [&str; 32] = [
-    "mr", "mrs", "ms", "dr", "prof", "st", "mt", "gen", "col", "sgt", "lt", "capt", "rev", "hon", "sr", "jr", "vs", "e.g",
-    "i.e", "cf", "fig", "no", "nos", "vol", "approx", "ca", "dept", "est", "inc", "ltd", "bzw", "z.b",
+    "mr", "mrs", "ms", "dr", "prof", "st", "mt", "gen", "col", "sgt", "lt", "capt", "rev", "hon", "sr", "jr", "vs",
+    "e.g", "i.e", "cf", "fig", "no", "nos", "vol", "approx", "ca", "dept", "est", "inc", "ltd", "bzw", "z.b",
 ];
 
 /// The sentences of a text in their order, without the space around them. Each line ends one.
@@ -62,10 +62,10 @@ mod tests {
     fn sentences_end_where_they_end() {
         check("", &[]);
         check("One. Two! Three?", &["One.", "Two!", "Three?"]);
-        check("Dr. Smith met J. K. Rowling at 3.30 p.m. They spoke.", &[
-            "Dr. Smith met J. K. Rowling at 3.30 p.m.",
-            "They spoke.",
-        ]);
+        check(
+            "Dr. Smith met J. K. Rowling at 3.30 p.m. They spoke.",
+            &["Dr. Smith met J. K. Rowling at 3.30 p.m.", "They spoke."],
+        );
         check("So did I. Then we left, e.g. Bob", &["So did I.", "Then we left, e.g. Bob"]);
         check("No full stop\n\n- a point\n1. First thing\n---", &["No full stop", "- a point", "1. First thing"]);
         check("我喜欢茶。你呢？", &["我喜欢茶。", "你呢？"]);

@@ -69,13 +69,15 @@ impl Details {
         let mut details = Self::default();
         let mut begins = true;
         for raw in text.split_whitespace() {
-            let word = raw.trim_matches(|c: char| !c.is_alphanumeric() && !matches!(c, '%' | '$' | '€' | '£' | '/' | '#'));
+            let word =
+                raw.trim_matches(|c: char| !c.is_alphanumeric() && !matches!(c, '%' | '$' | '€' | '£' | '/' | '#'));
             if !word.is_empty() {
                 details.add(word, begins);
             }
-            begins = raw.trim_end_matches(['"', '\'', ')', '”', '’', '*', '_']).ends_with(['.', '!', '?', ':', '…', '。'])
-                || (word.is_empty() && begins)
-                || word.is_empty() && raw.starts_with(['-', '*', '#', '>', '|']);
+            begins =
+                raw.trim_end_matches(['"', '\'', ')', '”', '’', '*', '_']).ends_with(['.', '!', '?', ':', '…', '。'])
+                    || (word.is_empty() && begins)
+                    || word.is_empty() && raw.starts_with(['-', '*', '#', '>', '|']);
         }
         details
     }

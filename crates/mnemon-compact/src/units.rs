@@ -139,10 +139,10 @@ mod tests {
                 (&[4], UnitKind::Orphan),
             ],
         );
-        check(&[Message::user("hi"), call(), Message::tool("a", "1")], &[
-            (&[0], UnitKind::Said),
-            (&[1, 2], UnitKind::Open),
-        ]);
+        check(
+            &[Message::user("hi"), call(), Message::tool("a", "1")],
+            &[(&[0], UnitKind::Said), (&[1, 2], UnitKind::Open)],
+        );
         check(&[Message::user(" "), Message::tool("c", "")], &[(&[0], UnitKind::Nothing), (&[1], UnitKind::Nothing)]);
     }
 

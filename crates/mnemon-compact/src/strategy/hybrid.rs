@@ -97,7 +97,8 @@ impl Hybrid {
                             };
                         }
                     }
-                    summaries.extend((0..plan.summaries()).filter_map(|number| plan.summary(number)).map(|(_, most)| most));
+                    summaries
+                        .extend((0..plan.summaries()).filter_map(|number| plan.summary(number)).map(|(_, most)| most));
                     names.push(plan.strategy.clone());
                     attempts.extend(plan.attempts);
                 }

@@ -56,11 +56,10 @@ fn all() -> Vec<Box<dyn Strategy>> {
         Box::new(Salient::default()),
         Box::new(Salient { rest: Rest::Summarise, ..Salient::default() }),
         Box::new(Hybrid::new(HybridMode::FirstThatFits, vec![Box::new(Semantic), Box::new(Truncate)])),
-        Box::new(Hybrid::new(HybridMode::Chained, vec![
-            Box::new(RecentAndImportant::default()),
-            Box::new(Summarise),
-            Box::new(Truncate),
-        ])),
+        Box::new(Hybrid::new(
+            HybridMode::Chained,
+            vec![Box::new(RecentAndImportant::default()), Box::new(Summarise), Box::new(Truncate)],
+        )),
     ]
 }
 
@@ -256,11 +255,14 @@ fn the_next_strategy_answers_and_the_plan_says_why() {
     let broken = Means { vectors: Some(Vectors::new(&failing, &crate::NoCache)), ..means };
     let messages = talk(40);
     let hybrid = || {
-        Hybrid::new(HybridMode::FirstThatFits, vec![
-            Box::new(Semantic),
-            Box::new(RecentAndImportant::with_words(["bought", "great", "thanks", "else"])),
-            Box::new(Truncate),
-        ])
+        Hybrid::new(
+            HybridMode::FirstThatFits,
+            vec![
+                Box::new(Semantic),
+                Box::new(RecentAndImportant::with_words(["bought", "great", "thanks", "else"])),
+                Box::new(Truncate),
+            ],
+        )
     };
     let goal = Goal::tokens(120);
     for (means, first) in [(means, "expected an embedder"), (broken, "could not be embedded")] {

@@ -81,7 +81,8 @@ impl Summarizer for Extractive {
             }
         }
         let text = if chosen.is_empty() {
-            let best = (0..sentences.len()).max_by(|&a, &b| salience.worth(a).total_cmp(&salience.worth(b)).then(b.cmp(&a)));
+            let best =
+                (0..sentences.len()).max_by(|&a, &b| salience.worth(a).total_cmp(&salience.worth(b)).then(b.cmp(&a)));
             let best = best.and_then(|best| texts.get(best)).copied().unwrap_or_default();
             beginning(best, request.max_tokens, request.counter)
                 .ok_or(CompactError::NoRoom { max_tokens: request.max_tokens })?
@@ -103,8 +104,7 @@ fn collect<'a>(messages: &[(usize, &'a Message)], finder: &Finder) -> Vec<Senten
         }
         let priority = if message.priority.is_finite() { message.priority.max(0.0) } else { 1.0 };
         let edge = if place == 0 || place == last { 1.0 + EDGE } else { 1.0 };
-        let is_extract =
-            matches!(&message.kind, MessageKind::Summary(meta) if meta.method == Method::Extractive);
+        let is_extract = matches!(&message.kind, MessageKind::Summary(meta) if meta.method == Method::Extractive);
         let mut date = message.at.map(day);
         let source = Summary::text_of(message).unwrap_or(&message.content);
         for line in source.lines() {

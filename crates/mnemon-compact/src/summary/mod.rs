@@ -1,7 +1,10 @@
 //! Summaries, and what is known of them.
 
 mod extractive;
+mod model;
+mod prompts;
 mod quality;
+mod tree;
 
 use std::ops::Range;
 
@@ -9,7 +12,10 @@ use mnemon_core::{Role, Timestamp, TokenCounter};
 use serde::{Deserialize, Serialize};
 
 pub use extractive::Extractive;
+pub use model::ModelSummarizer;
+pub use prompts::{Domain, Prompts, Task};
 pub use quality::{Quality, quality};
+pub use tree::{Levels, SummaryTree};
 
 use crate::units::ranges;
 use crate::{CompactError, Message, MessageKind, Vectors};

@@ -181,11 +181,8 @@ mod tests {
             assert_eq!(summary.meta.fallback.unwrap().to_string(), expected);
             assert!(summary.text.contains("Oslo") && summary.meta.tokens_after <= 20);
         }
-        let error = GenerateError {
-            model: "m".into(),
-            problem: GenerateProblem::RateLimited,
-            source: Some("429".into()),
-        };
+        let error =
+            GenerateError { model: "m".into(), problem: GenerateProblem::RateLimited, source: Some("429".into()) };
         check(Err(error), "a closure failed: the language model m gave no answer: it is asked too often: 429");
         check(Ok(answer(" \n")), "a closure answered with an empty text");
         check(Ok(answer(&"word ".repeat(30))), "a closure answered with 30 tokens, expected at most 20");

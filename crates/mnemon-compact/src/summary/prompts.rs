@@ -131,7 +131,9 @@ impl Task {
     fn focus(&self) -> &str {
         match self {
             Self::Continue => "the conversation can go on from here as if nothing had been left out",
-            Self::Handover => "another agent can take over: the aim, the state, what is left to do and what to beware of",
+            Self::Handover => {
+                "another agent can take over: the aim, the state, what is left to do and what to beware of"
+            }
             Self::Minutes => "it can be read as minutes: decisions first, then who does what, then open questions",
             Self::Facts => "each fact stands in a line of its own and can be understood without the others",
             Self::Other(task) => task,
@@ -148,7 +150,9 @@ mod tests {
         let mut prompts = std::collections::BTreeSet::new();
         for domain in [Domain::General, Domain::Technical, Domain::Business, Domain::Creative] {
             for depth in [1, 2] {
-                for task in [Task::Continue, Task::Handover, Task::Minutes, Task::Facts, Task::Other("it rhymes".into())] {
+                for task in
+                    [Task::Continue, Task::Handover, Task::Minutes, Task::Facts, Task::Other("it rhymes".into())]
+                {
                     prompts.insert(Prompts { domain, task, extra: None }.user("text", 100, depth));
                 }
             }

@@ -62,8 +62,7 @@ pub fn quality(sources: &[&str], summary: &str, vectors: Option<Vectors<'_>>) ->
         Some(vectors) => (vectors.rows(&source)?, vectors.rows(&written)?),
         None => (bags(&source), bags(&written)),
     };
-    let candidates: Vec<Candidate<'_>> =
-        source.iter().map(|text| Candidate { text, cost: 1, weight: 1.0 }).collect();
+    let candidates: Vec<Candidate<'_>> = source.iter().map(|text| Candidate { text, cost: 1, weight: 1.0 }).collect();
     let salience = Salience::new(&candidates, &Finder::new(&Cues::default()), None);
     let (mut sum, mut weights) = (0.0f64, 0.0f64);
     for (index, row) in from.outer_iter().enumerate() {
