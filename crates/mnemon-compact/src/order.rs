@@ -81,7 +81,7 @@ const NO_OUTPUT: &str = "[no output]";
 /// Something that goes into the new conversation: a unit of the old one, or a message made for it.
 pub(crate) enum Piece<'a> {
     Old(&'a Unit),
-    New(Message, Vec<usize>),
+    New(Box<Message>, Vec<usize>),
 }
 
 /// A message of the new conversation, and the positions of the old messages that are in it word for word, or that it
@@ -99,7 +99,7 @@ pub(crate) fn arrange<'a>(messages: &[Message], pieces: impl IntoIterator<Item =
     let mut open: Option<&Unit> = None;
     for piece in pieces {
         match piece {
-            Piece::New(message, origins) => out.say(message, origins),
+            Piece::New(message, origins) => out.say(*message, origins),
             Piece::Old(unit) if unit.kind == UnitKind::Open => open = Some(unit),
             Piece::Old(unit) => out.place(messages, unit),
         }

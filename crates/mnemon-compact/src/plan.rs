@@ -169,10 +169,10 @@ impl Plan {
 
     /// Carries the plan out: keeps, drops, has summaries written, and brings what comes of it into the order of
     /// [`check_order`]. A summary stands where the first of its messages stood. The messages that it was made for are
-    /// not changed.
+    /// not changed. Messages that there is nothing to say of, or no room to say it, are dropped in place of summarised.
     ///
     /// # Errors
-    /// When the plan was made for other messages, or a summary cannot be written at all.
+    /// When the plan was made for other messages, or a summary cannot be written for another reason.
     pub fn apply(&self, messages: &[Message], means: &Means<'_>) -> Result<Compacted, CompactError> {
         if self.fates.len() != messages.len() {
             return Err(CompactError::BadPlan {
@@ -191,13 +191,23 @@ impl Plan {
                 means.counter,
             );
             request.vectors = means.vectors;
-            written.insert(number, (means.summarizer.summarise(&request)?, covered));
+            match means.summarizer.summarise(&request) {
+                Ok(summary) => {
+                    written.insert(number, (summary, covered));
+                }
+                Err(CompactError::NothingToSummarise { .. } | CompactError::NoRoom { .. }) => {}
+                Err(error) => return Err(error),
+            }
         }
         let placed = self.arrange(messages, |number| {
             let (summary, covered) = written.get(&number)?;
             Some((summary.clone().into_message(), covered.clone()))
         });
-        let dropped = self.fates.iter().enumerate().filter(|(_, fate)| **fate == Fate::Drop);
+        let dropped = self.fates.iter().enumerate().filter(|(_, fate)| match fate {
+            Fate::Keep => false,
+            Fate::Drop => true,
+            Fate::Summarise(number) => !written.contains_key(number),
+        });
         let dropped = ranges(dropped.map(|(position, _)| position));
         let (messages_after, origins): (Vec<Message>, Vec<Vec<usize>>) =
             placed.into_iter().map(|placed| (placed.message, placed.origins)).unzip();
@@ -230,7 +240,7 @@ impl Plan {
                     let Some(begun) = begun.get_mut(number).filter(|begun| !**begun) else { continue };
                     *begun = true;
                     if let Some((message, covered)) = summary(number) {
-                        pieces.push(Piece::New(message, covered));
+                        pieces.push(Piece::New(Box::new(message), covered));
                     }
                 }
                 _ => {}

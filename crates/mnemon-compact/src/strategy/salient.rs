@@ -73,13 +73,40 @@ impl Strategy for Salient {
             .collect();
         let rows = means.vectors.map(|vectors| vectors.rows(&texts)).transpose()?;
         let salience = Salience::new(&candidates, &Finder::new(&self.cues), rows);
-        let mut taken = protected;
-        taken.extend(&recent);
-        let chosen = salience.choose(&taken, room - costs.sum(&recent));
-
-        // What is kept, the least worthy last: newest messages, then the order of choice.
+        let mut left = room - costs.sum(&recent);
+        // The least worthy last: the newest messages, then the order of choice.
         let mut kept = recent;
-        kept.extend(chosen);
+        let mut round = 0;
+        loop {
+            round += 1;
+            let taken: Vec<usize> = protected.iter().chain(&kept).copied().collect();
+            let chosen = salience.choose(&taken, left);
+            kept.extend(&chosen);
+            let (plan, tokens) = self.trim(&mut kept, &costs, messages, goal, means)?;
+            left = budget.saturating_sub(tokens);
+            // Turns that became one left room for more.
+            if chosen.is_empty() || round == ROUNDS || tokens > budget {
+                return Ok(plan);
+            }
+        }
+    }
+}
+
+/// After so many choices what is left of the budget is less than a message of some length.
+const ROUNDS: usize = 4;
+
+impl Salient {
+    /// The plan that keeps these units, and its tokens. The last of them leave until it is within the budget: bridges and
+    /// the names of speakers in turns that became one were not counted before.
+    fn trim(
+        &self,
+        kept: &mut Vec<usize>,
+        costs: &Costs,
+        messages: &[Message],
+        goal: &Goal,
+        means: &Means<'_>,
+    ) -> Result<(Plan, usize), CompactError> {
+        let budget = goal.budget(messages, means.counter)?;
         loop {
             let mut keep = vec![false; messages.len()];
             for unit in kept.iter().filter_map(|&number| costs.units.get(number)) {
@@ -93,11 +120,11 @@ impl Strategy for Salient {
             };
             let fate = |start: usize| if keep.get(start) == Some(&true) { Fate::Keep } else { other };
             let plan = Plan::new(self.name(), messages, summaries, |unit| fate(unit.start()))?;
-            let over = plan.most_tokens(messages, means.counter).saturating_sub(budget);
+            let tokens = plan.most_tokens(messages, means.counter);
+            let over = tokens.saturating_sub(budget);
             if over == 0 || kept.is_empty() {
-                return Ok(plan);
+                return Ok((plan, tokens));
             }
-            // Bridges and the names of speakers in merged turns are paid for with the last chosen.
             let mut freed = 0;
             while freed < over {
                 let Some(last) = kept.pop() else { break };

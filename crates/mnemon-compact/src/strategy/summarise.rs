@@ -31,7 +31,11 @@ impl Strategy for Summarise {
                 .collect();
             // One summary alone would only be written again.
             if rest.iter().all(|unit| unit.kind == UnitKind::Summary) && rest.len() < 2 {
-                return Plan::new(self.name(), messages, Vec::new(), |_| Fate::Keep);
+                let plan = Plan::new(self.name(), messages, Vec::new(), |_| Fate::Keep)?;
+                if plan.most_tokens(messages, means.counter) <= budget || recent.pop().is_none() {
+                    return Ok(plan);
+                }
+                continue;
             }
             let fate = |start: usize| if starts.contains(&start) { Fate::Keep } else { Fate::Summarise(0) };
             let plan = Plan::new(self.name(), messages, vec![summary], |unit| fate(unit.start()))?;

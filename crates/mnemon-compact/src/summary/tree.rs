@@ -110,10 +110,11 @@ fn chunks(messages: &[Message], tokens: usize, least: usize, counter: &dyn Token
         }
     }
     // One summary left over joins those before it: it would only be written again.
-    if count < least && chunks.len() > 1 {
-        if let (Some(last), Some(before)) = (chunks.pop(), chunks.last_mut()) {
-            before.extend(last);
-        }
+    if count < least
+        && chunks.len() > 1
+        && let (Some(last), Some(before)) = (chunks.pop(), chunks.last_mut())
+    {
+        before.extend(last);
     }
     for chunk in &mut chunks {
         chunk.sort_unstable();
