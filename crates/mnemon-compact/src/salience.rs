@@ -30,8 +30,7 @@ struct Worth {
     entity: f32,
 }
 
-/// What people say of themselves, and when, is what is asked about later; the rest breaks ties. The values are round
-/// ones: changing any by half moves the share of evidence kept by less than .02.
+/// What people say of themselves, and when, is what is asked about later. The values are round ones, not fitted.
 const WORTH: Worth =
     Worth { first_person: 1.0, time: 0.75, number: 0.3, decision: 0.5, important: 0.5, open: 0.4, entity: 0.2 };
 const ENTITIES: usize = 3;
