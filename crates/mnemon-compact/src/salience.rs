@@ -30,7 +30,8 @@ struct Worth {
     entity: f32,
 }
 
-/// What people say of themselves, and when, is what is asked about later. The values are round ones, not fitted.
+/// What people say of themselves, and when, is what is asked about later. The values are round ones,
+/// the first three and the last picked among a few by hand with the dev part of LoCoMo; the others are guesses.
 const WORTH: Worth =
     Worth { first_person: 1.0, time: 0.75, number: 0.3, decision: 0.5, important: 0.5, open: 0.4, entity: 0.2 };
 const ENTITIES: usize = 3;
