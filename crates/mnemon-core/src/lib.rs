@@ -13,6 +13,7 @@
 //! # Ok::<(), mnemon_core::ScopeError>(())
 //! ```
 
+mod causes;
 mod embedder;
 mod filter;
 mod id;
@@ -24,6 +25,7 @@ mod session;
 mod state;
 mod tokens;
 
+pub use causes::with_causes;
 pub use embedder::{EmbedError, Embedder, Embeddings, ModelId, Purpose, TextRun, TokenEmbedder, TokenVectors};
 pub use filter::{Bounds, Field, Filter, FilterError, Value};
 pub use id::{IdError, MemoryId, ReceiptId, SessionId};

@@ -1,6 +1,6 @@
 //! Calling an embedding model, and believing nothing that comes back before it was checked.
 
-use mnemon_core::{EmbedError, Embedder, ModelId, Purpose, TokenEmbedder, TokenVectors};
+use mnemon_core::{EmbedError, Embedder, ModelId, Purpose, TokenEmbedder, TokenVectors, with_causes};
 
 /// One vector a text. `None` where the model gave none that can be used; the first reason is kept.
 #[derive(Debug, Default)]
@@ -83,17 +83,6 @@ fn unit(vector: &[f32]) -> Option<Vec<f32>> {
     let norm = vector.iter().map(|value| f64::from(*value).powi(2)).sum::<f64>().sqrt();
     let usable = norm.is_finite() && norm > 0.0;
     usable.then(|| vector.iter().map(|value| (f64::from(*value) / norm) as f32).collect())
-}
-
-pub(crate) fn with_causes(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        text.push_str(": ");
-        text.push_str(&error.to_string());
-        cause = error.source();
-    }
-    text
 }
 
 #[cfg(test)]

@@ -1,9 +1,8 @@
 //! Erasing: out of the file, out of what was saved and out of memory.
 
-use mnemon_core::{MemoryId, Scope, Timestamp};
+use mnemon_core::{MemoryId, Scope, Timestamp, with_causes};
 use mnemon_store::{ErasureRow, RowId, Scrubbed, Selection, StoreError};
 
-use crate::embedding::with_causes;
 use crate::{LongTerm, LongTermError};
 
 /// What [`LongTerm::erase`] came to.

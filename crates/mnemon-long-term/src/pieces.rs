@@ -1,10 +1,9 @@
 //! The vectors of pieces, which late interaction compares: made for passages in the order of their runs, checked, and
 //! coded for the store.
 
-use mnemon_core::{EmbedError, TextRun, TokenVectors};
+use mnemon_core::{EmbedError, TextRun, TokenVectors, with_causes};
 use mnemon_recall::{Rotation, encode, is_content};
 
-use crate::embedding::with_causes;
 use crate::long_term::Meaning;
 
 /// Coded pieces, one entry a text. `None` where there are none that can be used; the first reason is kept.

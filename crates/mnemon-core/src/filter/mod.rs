@@ -191,6 +191,16 @@ impl Filter {
         })
     }
 
+    /// Whether it speaks of a field anywhere.
+    #[must_use]
+    pub fn names(&self, field: &Field) -> bool {
+        match self {
+            Self::Eq(own, _) | Self::In(own, _) | Self::Range(own, _) | Self::Exists(own) => own == field,
+            Self::And(parts) | Self::Or(parts) => parts.iter().any(|part| part.names(field)),
+            Self::Not(inner) => inner.names(field),
+        }
+    }
+
     /// Whether it speaks of metadata and of nothing else.
     #[must_use]
     pub fn is_about_metadata(&self) -> bool {
