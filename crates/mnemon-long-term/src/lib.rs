@@ -33,6 +33,7 @@ mod pending;
 mod pieces;
 mod recall;
 mod resident;
+mod summaries;
 
 pub use adding::{Append, Appended, Conversation, Part};
 pub use changing::{ModelChange, ModelCoverage, ModelStatus};
@@ -47,3 +48,4 @@ pub use recall::{
     Degradation, Diversity, Explained, Explanation, Hit, ParseDiversityError, Period, Recall, RecallQuery, Signals,
     StageTime,
 };
+pub use summaries::NewSummary;

@@ -25,7 +25,7 @@ pub struct Merged {
 }
 
 impl LongTerm {
-    /// Merges facts, notes and summaries of a scope that say the same: nearly the same direction, and each has four fifths
+    /// Merges facts, notes and summaries of a scope that say the same (summaries that the engine made aside): nearly the same direction, and each has four fifths
     /// of the words of the other, every number, and denies what the other denies. Of those the pinned one is kept, then the
     /// one that matters most, then the one that is used most, then the oldest. The others end, and keep their origins; turns
     /// and documents of several passages are never merged, and nothing that is pinned ends.
@@ -87,8 +87,9 @@ fn groups(
 ) -> Result<Vec<Vec<Memory>>, LongTermError> {
     let Some((_, index)) = shelf.vectors() else { return Ok(Vec::new()) };
     let single = single_passages(snapshot, scope)?;
-    let can_merge =
-        |passage: &Passage| single.contains(&passage.memory) && passage.until.is_none_or(|until| now < until);
+    let can_merge = |passage: &Passage| {
+        single.contains(&passage.memory) && !passage.is_made && passage.until.is_none_or(|until| now < until)
+    };
     let may_come = |id| shelf.number(id).and_then(|number| shelf.passage(number)).is_some_and(can_merge);
     let mut taken: HashSet<RowId> = HashSet::new();
     let mut groups = Vec::new();

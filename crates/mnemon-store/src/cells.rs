@@ -160,6 +160,15 @@ mod tests {
             let gone = tx.add_memory(&scope, &NewMemory::new(Kind::Note, "gone"), now)?;
             tx.erase(&scope, &Selection::Ids(vec![gone.id]), now)?;
             tx.save(row, None, tx.head()?, [b"a part"])?;
+            let said = [NewTurn::new(Role::User, "it rained"), NewTurn::new(Role::User, "all night")];
+            let said = tx.append_turns(row, session, &said, Placement::LongTerm, now)?;
+            tx.await_summary(row, session, &[said[0].row, said[1].row])?;
+            let mut part = said[0].row;
+            for depth in 1..=2 {
+                let made = tx.add_memory(&scope, &NewMemory::new(Kind::Summary, "rain"), now)?;
+                tx.enter_summary((row, session), made.row, depth, &[part])?;
+                part = made.row;
+            }
             Ok(())
         };
         store.write(work).unwrap();
@@ -185,7 +194,18 @@ mod tests {
                 snapshot.window(row, session)?;
                 snapshot.last_turn(row, session)?;
                 snapshot.next_position(session)?;
+                snapshot.due_for_summary(row, session, 9)?;
+                for summary in snapshot.top_summaries(row, session)? {
+                    for (part, _) in snapshot.summary_parts(summary.row)? {
+                        snapshot.summary_parts(part)?;
+                    }
+                }
+                snapshot.summaries_to_join(row, session, 1)?;
             }
+            for (memory, _) in snapshot.memories(&(1..9).collect::<Vec<_>>())? {
+                snapshot.summaries_above(memory)?;
+            }
+            snapshot.sessions_due_for_summary(1)?;
             snapshot.session_row(row, SessionId::new(Timestamp::UNIX_EPOCH))?;
             let model = ModelId { name: "m".into(), revision: "1".into(), dtype: "f32".into() };
             if let Some(model) = snapshot.model(&model, 1)? {

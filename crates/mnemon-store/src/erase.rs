@@ -79,10 +79,14 @@ impl Verified {
     }
 }
 
+/// A memory that is selected: its row, its id and the row of its session.
+type Selected = (RowId, MemoryId, Option<RowId>);
+
 impl WriteTx<'_> {
     /// Deletes the memories of a scope that are selected, for good: their rows, passages, vectors and states, their place
-    /// in windows and text indexes, the sessions and sources of which nothing else is left, and whatever was saved of the
-    /// scope. Exactly these: a memory that says the same, or that took the place of one of them, stays.
+    /// in windows and text indexes, the summaries that were made of them, the sessions and sources of which nothing else is left,
+    /// and whatever was saved of the scope. Exactly these: a memory that says the same, or that took the place of one of them,
+    /// stays.
     ///
     /// The change log keeps its entries: they hold numbers of rows and nothing else. Another one tells the caches of the
     /// scope, in every process, to read it anew.
@@ -96,7 +100,7 @@ impl WriteTx<'_> {
     pub fn erase(&self, scope: &Scope, selection: &Selection, now: Timestamp) -> Result<Erased, StoreError> {
         // In a scope in which nothing was written nothing is selected: no row has the number 0.
         let scope = self.scope_id(scope)?.unwrap_or(ScopeRow(0));
-        let selected = self.select(scope, selection)?;
+        let selected = self.with_summaries(self.select(scope, selection)?)?;
         let mut passages = 0;
         let mut sessions = BTreeSet::new();
         for &(row, _, session) in &selected {
@@ -119,12 +123,8 @@ impl WriteTx<'_> {
         Ok(Erased { receipt, ids, rows })
     }
 
-    /// The selected memories: row, id and row of the session, each once.
-    fn select(
-        &self,
-        scope: ScopeRow,
-        selection: &Selection,
-    ) -> Result<Vec<(RowId, MemoryId, Option<RowId>)>, StoreError> {
+    /// The selected memories, each once.
+    fn select(&self, scope: ScopeRow, selection: &Selection) -> Result<Vec<Selected>, StoreError> {
         let known = |row: &Row<'_>| Ok((row.get(0)?, MemoryId::from_bytes(row.get(1)?), row.get(2)?));
         let all = |condition: &str, value: &dyn rusqlite::ToSql| -> Result<Vec<_>, StoreError> {
             let sql = format!("SELECT id, uid, session_id FROM memory WHERE scope_id = ?1 AND {condition} ORDER BY id");
@@ -154,6 +154,23 @@ impl WriteTx<'_> {
             Selection::HappenedBefore(time) => all("coalesce(occurred_at, stored_at) < ?2", &time.as_millisecond()),
             Selection::StoredBefore(time) => all("stored_at < ?2", &time.as_millisecond()),
         }
+    }
+
+    /// What is selected, and the summaries that tell of it. Turns of these that are not selected wait for another summary.
+    fn with_summaries(&self, mut selected: Vec<Selected>) -> Result<Vec<Selected>, StoreError> {
+        let mut known: BTreeSet<RowId> = selected.iter().map(|(row, ..)| *row).collect();
+        for at in 0..selected.len() {
+            let Some(&(row, ..)) = selected.get(at) else { break };
+            for (summary, id) in self.summaries_above(row)? {
+                if known.insert(summary) {
+                    selected.push((summary, id, None));
+                }
+            }
+        }
+        for (row, ..) in &selected {
+            self.turns_wait_again(*row)?;
+        }
+        Ok(selected)
     }
 
     /// Drops what the deleted memories leave behind; `sessions` are those that lost turns.

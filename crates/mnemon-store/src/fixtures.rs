@@ -85,11 +85,26 @@ fn write(conn: &Connection, version: i64) {
             passage(", content", ", 79")
         ),
         // A change of the model is under way.
-        _ => format!(
+        6 => format!(
             "{} {} {logged} INSERT INTO model (name, revision, dtype, dimension) VALUES ('n', '1', 'f32', 4);
              UPDATE meta SET next_model_id = 2;",
             turn(5),
             passage(", content", ", 80")
+        ),
+        // The first turn has left the window and is summarised, the second waits.
+        _ => format!(
+            "INSERT INTO memory (uid, scope_id, kind, pinned, occurred_at, stored_at, updated_at, priority, metadata, text)
+                 VALUES (x'00000000000070008000000000000031', 1, 5, 0, 1000, 9500, 9500, 1.0,
+                         '{{\"summary_of\":{{\"depth\":1}}}}', 'Ann: version 1 says');
+             INSERT INTO summary (memory_id, session_id, depth, first_turn)
+                 SELECT last_insert_rowid(), 1, 1, id FROM memory WHERE session_id = 1 AND position = 0;
+             INSERT INTO summary_turn (turn_id, summary_id)
+                 SELECT id, (SELECT memory_id FROM summary) FROM memory WHERE session_id = 1 AND position = 0;
+             INSERT INTO summary_due (session_id, turn_id) SELECT 1, id FROM memory WHERE session_id = 1 AND position = 1;
+             DELETE FROM window WHERE memory_id IN (SELECT id FROM memory WHERE session_id = 1 AND position < 2);
+             {} {} {logged}",
+            turn(6),
+            passage(", content", ", 81")
         ),
     };
     conn.execute_batch(&added).unwrap();

@@ -451,6 +451,10 @@ impl WriteTx<'_> {
         if changed || update.metadata.is_some() {
             self.renew_checksum(row)?;
         }
+        // How far a summary may be believed, and how long it holds, comes from what it was made of.
+        if changed || update.trust.is_some() || update.expires_at.is_some() {
+            self.drop_summaries_above(row)?;
+        }
         let Some(text) = &update.text else { return Ok((row, false)) };
         if changed {
             self.conn.prepare_cached("DELETE FROM memory_grams WHERE rowid = ?1")?.execute([row])?;
@@ -464,16 +468,16 @@ impl WriteTx<'_> {
         Ok((row, changed))
     }
 
-    /// Deletes a memory of this scope: its row, its text index, its passages with their vectors, its place in the window.
+    /// Deletes a memory of this scope: its row, its text index, its passages with their vectors, its place in the window, and
+    /// the summaries that tell of it.
     ///
     /// # Errors
     /// [`StoreError::NoMemory`], and when the file cannot be written.
     pub fn delete(&self, scope: ScopeRow, id: MemoryId) -> Result<(), StoreError> {
-        let deleted = self
-            .conn
-            .prepare_cached("DELETE FROM memory WHERE uid = ?1 AND scope_id = ?2")?
-            .execute(params![id.as_bytes(), scope.0])?;
-        if deleted == 0 { Err(StoreError::NoMemory { id }) } else { Ok(()) }
+        let row = self.memory_row(scope, id)?.ok_or(StoreError::NoMemory { id })?;
+        self.drop_summaries_above(row)?;
+        self.conn.prepare_cached("DELETE FROM memory WHERE id = ?1")?.execute([row])?;
+        Ok(())
     }
 
     /// Deletes every memory and session of a scope, and the scope. Returns how many memories there were.

@@ -66,6 +66,8 @@ pub struct PassageRow {
     pub terms: Vec<u32>,
     /// What the memory is.
     pub kind: Kind,
+    /// Whether the memory is a summary that the engine made of others.
+    pub is_made: bool,
     /// Who speaks, for a turn.
     pub role: Option<Role>,
     /// Who speaks, by name, where that is known.
@@ -82,7 +84,8 @@ pub struct PassageRow {
 pub(crate) const COLUMNS: &str = "
     SELECT p.id, p.memory_id, p.run, p.place, p.ordinal, p.start_byte, p.end_byte, p.words, p.cues, p.terms,
            m.kind, m.role, m.speaker, coalesce(m.occurred_at, m.stored_at), p.scope_id,
-           m.source_id IS NOT NULL, st.trust, st.expires_at, st.ended_at
+           m.source_id IS NOT NULL, st.trust, st.expires_at, st.ended_at,
+           m.kind = 5 AND EXISTS (SELECT 1 FROM summary WHERE memory_id = m.id)
     FROM passage AS p JOIN memory AS m ON m.id = p.memory_id LEFT JOIN memory_state AS st ON st.memory_id = m.id";
 
 impl Snapshot<'_> {
@@ -401,6 +404,7 @@ pub(crate) fn passage_from_row(row: &Row<'_>) -> Result<PassageRow, StoreError> 
         cues: cells.get(8)?,
         terms: terms.iter().map(|bytes| u32::from_le_bytes(*bytes)).collect(),
         kind,
+        is_made: of_memory.get(19)?,
         role,
         speaker: of_memory.get(12)?,
         time: time_from_millis("memory", memory, of_memory.get(13)?)?,

@@ -14,7 +14,7 @@ use crate::{StoreError, migrate};
 pub(crate) const APPLICATION_ID: i64 = 0x4d6e_656d;
 
 /// The schema that this version writes.
-pub const SCHEMA_VERSION: i64 = 6;
+pub const SCHEMA_VERSION: i64 = 7;
 
 /// Older versions can corrupt a WAL database when several connections write and checkpoint.
 pub const MIN_SQLITE_VERSION: &str = "3.51.3";
@@ -33,6 +33,7 @@ pub(crate) static MIGRATIONS: LazyLock<Vec<M<'static>>> = LazyLock::new(|| {
             Ok(())
         }),
         M::up(include_str!("migrations/0006_serving_model.sql")),
+        M::up(include_str!("migrations/0007_summaries.sql")),
     ]
 });
 

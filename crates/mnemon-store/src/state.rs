@@ -27,7 +27,8 @@ pub struct Standing {
 }
 
 impl Snapshot<'_> {
-    /// Every memory of a scope, in the order in which they were stored. No text is read.
+    /// Every memory of a scope, in the order in which they were stored, but the summaries that the engine made: those go with
+    /// their turns. No text is read.
     ///
     /// # Errors
     /// When the file cannot be read or a row is damaged.
@@ -39,7 +40,8 @@ impl Snapshot<'_> {
              FROM memory AS m
              LEFT JOIN window ON window.session_id = m.session_id AND window.memory_id = m.id
              LEFT JOIN memory_state AS st ON st.memory_id = m.id
-             WHERE m.scope_id = ?1 ORDER BY m.id",
+             WHERE m.scope_id = ?1 AND NOT (m.kind = 5 AND EXISTS (SELECT 1 FROM summary WHERE memory_id = m.id))
+             ORDER BY m.id",
         )?;
         let mut rows = statement.query([scope.0])?;
         while let Some(row) = rows.next()? {
@@ -109,6 +111,9 @@ impl WriteTx<'_> {
                  WHERE memory_id = ?1 AND ended_at IS NULL",
             )?
             .execute(params![row, ended.at.as_millisecond(), ended.why.code(), by])?;
+        if changed > 0 {
+            self.drop_summaries_above(row)?;
+        }
         Ok(changed > 0)
     }
 

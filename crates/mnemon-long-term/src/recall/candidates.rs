@@ -41,6 +41,8 @@ pub(super) struct Allowed<'a> {
     /// What holds then.
     pub(super) now: Option<Timestamp>,
     pub(super) least_trust: Option<Trust>,
+    /// Whether summaries that the engine made are wanted.
+    pub(super) summaries: bool,
     /// Memories that are not wanted.
     pub(super) excluded: &'a [RowId],
     /// The only memories that are wanted, ascending, unless all are.
@@ -50,14 +52,16 @@ pub(super) struct Allowed<'a> {
 impl Allowed<'_> {
     fn all(&self) -> bool {
         let times = self.period == Period::default() && self.now.is_none();
-        self.excluded.is_empty() && times && self.least_trust.is_none() && self.matching.is_none()
+        self.summaries && self.excluded.is_empty() && times && self.least_trust.is_none() && self.matching.is_none()
     }
 
     fn has(&self, passage: &Passage) -> bool {
         let holds = || passage.until.is_none_or(|until| self.now.is_none_or(|now| now < until));
         let is_believed = || self.least_trust.is_none_or(|least| passage.trust >= least);
         let matches = || self.matching.as_ref().is_none_or(|rows| rows.binary_search(&passage.memory).is_ok());
-        let is_wanted = !self.excluded.contains(&passage.memory) && self.period.has(passage.time);
+        let is_wanted = !self.excluded.contains(&passage.memory)
+            && self.period.has(passage.time)
+            && (self.summaries || !passage.is_made);
         is_wanted && holds() && is_believed() && matches()
     }
 }

@@ -226,6 +226,7 @@ fn look<T>(
             period: query.period,
             now: query.now,
             least_trust: query.least_trust,
+            summaries: query.summaries,
             excluded: query.exclude,
             matching,
         },

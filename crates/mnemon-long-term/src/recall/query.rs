@@ -29,6 +29,9 @@ pub struct RecallQuery<'a> {
     pub now: Option<Timestamp>,
     /// Only memories that may be believed so far, at least.
     pub least_trust: Option<Trust>,
+    /// Whether summaries that the engine made may be hits too. They say nothing that their turns do not say, and would stand in
+    /// their place.
+    pub summaries: bool,
     /// Only memories that match. Others are excluded in the search itself, in the state of the file that is searched.
     pub filter: Option<&'a Filter>,
     /// Rows that are not wanted, such as the turns that the prompt shows anyway.
@@ -91,6 +94,7 @@ impl<'a> RecallQuery<'a> {
             period: Period::default(),
             now: None,
             least_trust: None,
+            summaries: false,
             filter: None,
             exclude: &[],
         }

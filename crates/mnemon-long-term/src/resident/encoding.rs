@@ -73,7 +73,8 @@ pub(super) fn decode(bytes: &[u8], scope: ScopeRow) -> Option<Vec<PassageRow>> {
         let [id, memory, run, place, time, ordinal, start, end, words, cues, trust, until, role, speaker, len] = fields;
         let (own, rest) = terms.split_at_checked(usize::try_from(len).ok()?)?;
         terms = rest;
-        let role = if role == 0 { None } else { Some(Role::from_code(role - 1)?) };
+        let is_made = role == MADE;
+        let role = if role == 0 || is_made { None } else { Some(Role::from_code(role - 1)?) };
         rows.push(PassageRow {
             id,
             memory,
@@ -86,7 +87,12 @@ pub(super) fn decode(bytes: &[u8], scope: ScopeRow) -> Option<Vec<PassageRow>> {
             words: words.try_into().ok()?,
             cues: cues.try_into().ok()?,
             terms: own.iter().map(|bytes| u32::from_le_bytes(*bytes)).collect(),
-            kind: if role.is_some() { Kind::Turn } else { Kind::Note },
+            kind: match (role, is_made) {
+                (Some(_), _) => Kind::Turn,
+                (None, true) => Kind::Summary,
+                (None, false) => Kind::Note,
+            },
+            is_made,
             role,
             speaker: match usize::try_from(speaker).ok()? {
                 0 => None,
@@ -105,6 +111,9 @@ const FIELDS: usize = 15;
 /// More milliseconds than any time lies before 1970, so that no time is written as 0.
 const EVEN_LATER: i64 = 1 << 50;
 
+/// Stands for the role of a summary that the engine made.
+const MADE: i64 = -1;
+
 fn fields(passage: &Passage, terms: usize) -> [i64; FIELDS] {
     [
         passage.id,
@@ -119,7 +128,7 @@ fn fields(passage: &Passage, terms: usize) -> [i64; FIELDS] {
         passage.cues.bits().into(),
         passage.trust.code(),
         passage.until.map_or(0, |until| until.as_millisecond() + EVEN_LATER),
-        passage.role.map_or(0, |role| role.code() + 1),
+        passage.role.map_or(if passage.is_made { MADE } else { 0 }, |role| role.code() + 1),
         passage.speaker_number().map_or(0, |speaker| i64::from(speaker) + 1),
         terms as i64,
     ]

@@ -47,6 +47,8 @@ pub(crate) struct Passage {
     pub(crate) trust: Trust,
     /// From then on its memory does not hold any more.
     pub(crate) until: Option<Timestamp>,
+    /// Whether its memory is a summary that the engine made of others.
+    pub(crate) is_made: bool,
     pub(super) role: Option<Role>,
     speaker: u32,
     terms: Range<u32>,
@@ -107,6 +109,7 @@ impl Passages {
             cues: Cues::from_bits(row.cues),
             trust: row.trust,
             until: row.until,
+            is_made: row.is_made,
             role: row.role,
             speaker: speaker.unwrap_or(NOBODY),
             terms: start..self.terms.len() as u32,
@@ -303,6 +306,7 @@ pub(super) mod tests {
             cues: 0,
             terms: vec![id as u32; (id % 3) as usize],
             kind: Kind::Turn,
+            is_made: false,
             role: Some(Role::User),
             speaker: Some(format!("speaker {}", id % 2)),
             time: Timestamp::UNIX_EPOCH,

@@ -8,7 +8,12 @@ use super::reading::{each_row, integer, is_believed, readable, values};
 use super::{LostMemory, Salvage, SalvagedTable, advance};
 use crate::checksum::checksum;
 use crate::memories::time_from_millis;
+use crate::summaries::MADE_KEY;
 use crate::{RowId, StoreError, grams};
+
+/// Why a summary that the engine made is not kept: what it was made of may be lost, and all of it is in its turns. They wait
+/// for a new one.
+const MADE: &str = "it is made anew";
 
 /// What a passage says of its memory.
 #[derive(Debug, Clone, Copy)]
@@ -53,6 +58,9 @@ impl Salvage<'_> {
             }
             match self.memory(id, row)? {
                 Ok(()) => table.kept += 1,
+                Err(MADE) => {
+                    self.made.insert(id);
+                }
                 Err(why) => {
                     table.refused += 1;
                     self.report.lost.push(LostMemory { row: id, id: None, why });
@@ -83,6 +91,9 @@ impl Salvage<'_> {
         let Some(kind) = integer(kind).and_then(Kind::from_code) else { return Ok(Err("its kind is not known")) };
         if integer(role).is_some_and(|role| Role::from_code(role).is_none()) {
             return Ok(Err("its role is not known"));
+        }
+        if kind == Kind::Summary && *source == Value::Null && is_made(metadata) {
+            return Ok(Err(MADE));
         }
         let is_time = |value: &Value| integer(value).is_some_and(|at| time_from_millis("memory", id, at).is_ok());
         if !is_time(stored) || !is_time(updated) || !(is_time(occurred) || *occurred == Value::Null) {
@@ -242,4 +253,28 @@ impl Salvage<'_> {
         self.report.tables.push(table);
         Ok(())
     }
+
+    /// Where summaries were made, the turns that left a window wait for new ones.
+    pub(super) fn wait_for_summaries(&mut self) -> Result<(), StoreError> {
+        let waiting = self.indexed("SELECT 1 FROM summary_due", [])?.unwrap_or(false);
+        if self.made.is_empty() && !waiting {
+            return Ok(());
+        }
+        self.to.execute(
+            "INSERT INTO summary_due (session_id, turn_id)
+             SELECT memory.session_id, memory.id FROM memory JOIN session ON session.id = memory.session_id
+             WHERE session.imported = 0 AND NOT EXISTS (
+                 SELECT 1 FROM window WHERE window.session_id = memory.session_id AND memory_id = memory.id
+             )",
+            [],
+        )?;
+        Ok(())
+    }
+}
+
+/// Whether metadata is that of a summary that the engine made.
+fn is_made(metadata: &Value) -> bool {
+    let Value::Text(metadata) = metadata else { return false };
+    let metadata: Option<serde_json::Value> = serde_json::from_str(metadata).ok();
+    metadata.is_some_and(|metadata| metadata.get(MADE_KEY).is_some_and(|made| made.get("depth").is_some()))
 }

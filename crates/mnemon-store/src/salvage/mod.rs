@@ -32,7 +32,7 @@ impl Store {
     ///
     /// Kept are scopes, sessions, memories with what is known of them, windows, models, passages and their vectors, under
     /// the same rows and ids. The passages are made anew from the texts when the new file is opened by the engine; vectors
-    /// of equal texts stay. Text indexes, vectors of pieces and saved caches are made anew too. Reads the whole file; takes
+    /// of equal texts stay. Text indexes, vectors of pieces, summaries that the engine made and saved caches are made anew too. Reads the whole file; takes
     /// about 200 bytes of memory a memory.
     ///
     /// # Errors
@@ -96,6 +96,8 @@ struct Salvage<'a> {
     witnesses: HashMap<RowId, Witness>,
     /// Memories of the new file, with the session of a turn.
     kept: HashMap<RowId, Option<i64>>,
+    /// Summaries that are made anew.
+    made: HashSet<RowId>,
 }
 
 impl<'a> Salvage<'a> {
@@ -122,6 +124,7 @@ impl<'a> Salvage<'a> {
             sources: HashSet::new(),
             witnesses: HashMap::new(),
             kept: HashMap::new(),
+            made: HashSet::new(),
         }
     }
 
@@ -140,6 +143,9 @@ impl<'a> Salvage<'a> {
             self.erasures()?;
         }
         self.windows()?;
+        if self.version >= 7 {
+            self.wait_for_summaries()?;
+        }
         // Those of older versions are made again from the texts.
         if self.version >= 5 {
             self.models()?;
@@ -149,7 +155,7 @@ impl<'a> Salvage<'a> {
         }
         let lost: HashSet<RowId> = self.report.lost.iter().map(|lost| lost.row).collect();
         for (row, id) in &known {
-            if !self.kept.contains_key(row) && !lost.contains(row) {
+            if !self.kept.contains_key(row) && !self.made.contains(row) && !lost.contains(row) {
                 self.report.lost.push(LostMemory { row: *row, id: *id, why: "its row cannot be read" });
             }
         }
