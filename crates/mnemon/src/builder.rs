@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use mnemon_compact::{Extractive, Summarizer};
 use mnemon_core::{Embedder, Scope, Timestamp, TokenCounter};
 use mnemon_embed::{LocateOptions, ModelError, SentenceTransformer, locate};
 use mnemon_long_term::LongTerm;
@@ -36,6 +37,7 @@ pub struct Builder {
     data_dir: Option<PathBuf>,
     counter: Option<Arc<dyn TokenCounter>>,
     eviction: Option<Arc<dyn EvictionPolicy>>,
+    summarizer: Option<Arc<dyn Summarizer>>,
     clock: Option<Clock>,
     read_only: bool,
     on_other_model: OtherModel,
@@ -89,6 +91,13 @@ impl Builder {
         Self { eviction: Some(policy), ..self }
     }
 
+    /// This summariser instead of the one that ships, which takes sentences word for word
+    /// ([`Extractive`](crate::compact::Extractive)). A language model is one by
+    /// [`ModelSummarizer`](crate::compact::ModelSummarizer); let it work in the background ([`Summaries`](crate::Summaries)).
+    pub fn summarizer(self, summarizer: Arc<dyn Summarizer>) -> Self {
+        Self { summarizer: Some(summarizer), ..self }
+    }
+
     /// This clock instead of the system's. For tests and replays.
     pub fn clock(self, clock: impl Fn() -> Timestamp + Send + Sync + 'static) -> Self {
         Self { clock: Some(Arc::new(clock)), ..self }
@@ -140,6 +149,7 @@ impl Builder {
             None => self.config.tokenizer.resolve()?,
         };
         let eviction = self.eviction.unwrap_or_else(|| Arc::new(self.config.eviction));
+        let summarizer = self.summarizer.unwrap_or_else(|| Arc::new(Extractive::default()));
         let clock = self.clock.unwrap_or_else(|| Arc::new(Timestamp::now));
         let long_term = LongTerm::new(Arc::new(store), embedder, self.config.recall);
         if self.on_other_model == OtherModel::Refuse {
@@ -147,7 +157,7 @@ impl Builder {
         }
         long_term.analyse()?;
         let guard = Guard::new(self.config.secrets.clone()).map_err(ConfigError::from)?;
-        let engine = Engine::new(self.config, long_term, counter, eviction, clock, guard);
+        let engine = Engine::new(self.config, long_term, counter, eviction, summarizer, clock, guard);
         Ok(ContextManager::new(Arc::new(engine), self.scope, SessionChoice::Latest))
     }
 

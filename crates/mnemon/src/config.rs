@@ -13,6 +13,7 @@ use serde::de::value::MapAccessDeserializer;
 use serde::de::{Error as _, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
+use crate::Summaries;
 use crate::tokens::Tokenizer;
 
 /// Every setting. The defaults suit a model with a window of 8,000 tokens or more.
@@ -39,6 +40,11 @@ pub struct Config {
     pub stm_capacity: usize,
     /// The tokens that leave the window at once. From 1 to `stm_capacity`.
     pub chunk_size: usize,
+    /// When what left the window is summarised.
+    #[serde(deserialize_with = "word")]
+    pub summaries: Summaries,
+    /// The most tokens of a summary: of `chunk_size` tokens of turns, or of four summaries. At least 16.
+    pub summary_tokens: usize,
     /// The most tokens that a context may have, counted by `tokenizer`. At least 1.
     pub prompt_token_budget: usize,
     /// How much work recall does: `thorough` compares the pieces of each memory too. It finds more, and takes more time
@@ -83,6 +89,8 @@ impl Default for Config {
             ltm_hits_k: 100,
             stm_capacity: 8_000,
             chunk_size: 2_000,
+            summaries: Summaries::default(),
+            summary_tokens: 250,
             prompt_token_budget: 4_000,
             recall: Level::Thorough,
             relevance_floor: RecallQuery::RELEVANCE_FLOOR,
@@ -184,6 +192,7 @@ impl Config {
         range("ltm_hits_k", self.ltm_hits_k, 0, 10_000)?;
         range("stm_capacity", self.stm_capacity, 1, usize::MAX)?;
         range("chunk_size", self.chunk_size, 1, self.stm_capacity)?;
+        range("summary_tokens", self.summary_tokens, 16, usize::MAX)?;
         Redactor::new(self.secrets.clone())?;
         range("prompt_token_budget", self.prompt_token_budget, 1, usize::MAX)?;
         if !(0.0..=1.0).contains(&self.relevance_floor) {
@@ -200,11 +209,13 @@ impl Config {
         Duration::from_millis(self.busy_timeout_ms)
     }
 
-    const FIELDS: [&str; 16] = [
+    const FIELDS: [&str; 18] = [
         "recent_k",
         "ltm_hits_k",
         "stm_capacity",
         "chunk_size",
+        "summaries",
+        "summary_tokens",
         "prompt_token_budget",
         "recall",
         "relevance_floor",

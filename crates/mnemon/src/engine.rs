@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use mnemon_compact::Summarizer;
 use mnemon_core::{
     Kind, Memory, MemoryId, Metadata, NewTurn, Placement, Scope, SessionId, State, Timestamp, TokenCounter, Trust, Turn,
 };
@@ -26,6 +27,7 @@ pub(crate) struct Engine {
     pub(crate) long_term: LongTerm,
     pub(crate) counter: Arc<dyn TokenCounter>,
     pub(crate) eviction: Arc<dyn EvictionPolicy>,
+    pub(crate) summarizer: Arc<dyn Summarizer>,
     pub(crate) clock: Clock,
     /// Turns of the window that were part of a context and whose access is not stored yet. Storing it can wait for the
     /// next turn: it only orders what leaves the window.
@@ -44,12 +46,13 @@ impl Engine {
         long_term: LongTerm,
         counter: Arc<dyn TokenCounter>,
         eviction: Arc<dyn EvictionPolicy>,
+        summarizer: Arc<dyn Summarizer>,
         clock: Clock,
         guard: Guard,
     ) -> Self {
         let (accessed, windows, uses, counted) =
             (Mutex::default(), Windows::default(), Mutex::default(), Mutex::default());
-        Self { config, long_term, counter, eviction, clock, accessed, windows, guard, uses, counted }
+        Self { config, long_term, counter, eviction, summarizer, clock, accessed, windows, guard, uses, counted }
     }
 
     pub(crate) fn now(&self) -> Timestamp {

@@ -48,6 +48,7 @@ mod query;
 mod safekeeping;
 mod session;
 mod stats;
+mod summaries;
 pub mod tokens;
 mod windows;
 
@@ -60,6 +61,7 @@ pub use engine::Clock;
 pub use error::Error;
 pub use ingest::{Ingested, Progress, Step};
 pub use manager::ContextManager;
+pub use mnemon_compact as compact;
 pub use mnemon_core::{
     Bounds, EmbedError, Embedder, Embeddings, EndReason, Ended, EstimateCounter, Field, Filter, FilterError, Kind,
     Memory, MemoryId, Metadata, ModelId, NewMemory, NewTurn, Origin, Placement, Purpose, ReceiptId, Role, Scope,
@@ -81,6 +83,7 @@ pub use mnemon_store::{
 pub use observe::Observed;
 pub use query::MemoryQuery;
 pub use stats::{LongTermStats, ShortTermStats, Stats};
+pub use summaries::{ParseSummariesError, SessionSummary, Summaries, Summarised};
 
 /// The example of the README, so that it keeps compiling.
 #[cfg(doctest)]

@@ -90,7 +90,8 @@ impl ContextManager {
         Ok(done?)
     }
 
-    /// Does what waits to be done in the background, for the whole file: embeds what has no vector (after an import, or
+    /// Does what waits to be done in the background, for the whole file: summarises what left windows
+    /// ([`ContextManager::summarise`]), embeds what has no vector (after an import, or
     /// after a model that failed), and builds the graph over the vectors when they are many. `progress` is told now and
     /// then; when it returns false the work ends, and goes on at the next call.
     ///
@@ -98,6 +99,9 @@ impl ContextManager {
     /// When the file cannot be read or written.
     pub fn maintain(&self, progress: &mut dyn FnMut(Embedded) -> bool) -> Result<Maintenance, Error> {
         self.engine.store_uses()?;
+        if !self.engine.long_term.store().is_read_only() && self.summarise()?.problem.is_some() {
+            tracing::warn!("some turns that left a window wait for their summary");
+        }
         Ok(self.engine.long_term.maintain(progress)?)
     }
 

@@ -8,7 +8,7 @@ use mnemon_store::RowId;
 use serde::Serialize;
 
 use crate::windows::Said;
-use crate::{ContextManager, Error};
+use crate::{ContextManager, Error, Summaries, Summarised};
 
 /// What observing turns did.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -27,6 +27,10 @@ pub struct Observed {
     /// How many turns of the assistant and of tools only repeat what was recalled. They stand in the conversation, and are
     /// not found: what they repeat is.
     pub echoes: usize,
+    /// How many summaries were written of what left the window, where that is done inline.
+    pub summarised: usize,
+    /// Why what left the window is not summarised yet, where that failed. It is found all the same, and tried again.
+    pub summary_problem: Option<String>,
     /// Why the turns can be found by their words only, where that is so.
     pub degraded: Option<Degradation>,
 }
@@ -34,9 +38,9 @@ pub struct Observed {
 impl ContextManager {
     /// Takes in one exchange: what the user said and what the assistant answered. Both turns are durable and can be
     /// found when this returns. When the window is over its capacity, its oldest exchanges (or whichever the policy
-    /// names) move to long-term memory, word for word.
+    /// names) move to long-term memory, word for word, and a summary of them is written ([`Config::summaries`]).
     ///
-    /// Cost: embedding the two texts, and one durable transaction.
+    /// Cost: embedding the two texts, and one durable transaction; one or two more when turns leave the window.
     ///
     /// # Errors
     /// When the file cannot be written. A model that fails is no error.
@@ -77,6 +81,10 @@ impl ContextManager {
         for (added, tokens) in written.added.iter().zip(tokens).filter(|(added, _)| added.is_new) {
             engine.note_tokens(added.row, now, tokens);
         }
+        let summarised = match engine.config.summaries {
+            Summaries::Inline if moved > 0 => engine.summarise_inline(&self.scope, session),
+            _ => Summarised::default(),
+        };
         Ok(Observed {
             session,
             turns: written.added.into_iter().map(|added| added.id).collect(),
@@ -84,6 +92,8 @@ impl ContextManager {
             window_tokens,
             redacted,
             echoes,
+            summarised: summarised.written,
+            summary_problem: summarised.problem,
             degraded: written.degraded,
         })
     }

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use mnemon_core::{Filter, Scope, Timestamp, Trust};
+use mnemon_core::{Field, Filter, Scope, Timestamp, Trust};
 use mnemon_long_term::{Diversity, Explanation, Level, Period, Recall, RecallQuery};
 use mnemon_store::RowId;
 
@@ -43,6 +43,8 @@ pub struct MemoryQuery {
     pub holding_at: Option<Timestamp>,
     /// Only memories that may be believed so far, at least.
     pub least_trust: Option<Trust>,
+    /// Whether summaries that the engine made are hits too; see [`MemoryQuery::summaries`].
+    pub summaries: bool,
 }
 
 impl MemoryQuery {
@@ -59,6 +61,7 @@ impl MemoryQuery {
             diversity: None,
             holding_at: None,
             least_trust: None,
+            summaries: false,
         }
     }
 
@@ -92,6 +95,13 @@ impl MemoryQuery {
     #[must_use]
     pub fn least_trust(self, trust: Trust) -> Self {
         Self { least_trust: Some(trust), ..self }
+    }
+
+    /// With summaries that the engine made among the hits. They say nothing that their turns do not say, so without this they
+    /// are found only by a filter over the kind of memories. [`ContextManager::summary_turns`] leads from one to its turns.
+    #[must_use]
+    pub fn summaries(self) -> Self {
+        Self { summaries: true, ..self }
     }
 
     /// Only memories that match. What does not match is excluded in the search itself.
@@ -135,6 +145,7 @@ impl MemoryQuery {
         RecallQuery {
             now: Some(self.holding_at.unwrap_or_else(|| engine.now())),
             least_trust: self.least_trust,
+            summaries: self.summaries || self.filter.as_ref().is_some_and(|filter| filter.names(&Field::Kind)),
             level: self.recall.unwrap_or(config.recall),
             relevance_floor: self.relevance_floor.unwrap_or(config.relevance_floor),
             diversity: self.diversity.unwrap_or(config.diversity),

@@ -14,6 +14,7 @@ use mnemon_long_term::Appended;
 use mnemon_short_term::{EvictionPlan, EvictionPolicy, Window, WindowItem};
 use mnemon_store::{RowId, StoreError, WriteTx};
 
+use crate::Summaries;
 use crate::engine::Engine;
 
 /// Sessions whose windows are kept. Each takes about 200 bytes a turn.
@@ -156,6 +157,9 @@ impl Engine {
         };
         let leave = kept.evict(&*self.eviction, self.config.chunk_size);
         let moved = tx.move_to_long_term(&leave)?;
+        if self.config.summaries != Summaries::Off && !leave.is_empty() {
+            tx.await_summary(scope, session, &leave)?;
+        }
         let tokens = kept.window.tokens();
         self.windows.keep(session, kept);
         Ok((moved, tokens))

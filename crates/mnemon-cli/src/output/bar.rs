@@ -7,7 +7,7 @@ use super::{Output, style};
 const EIGHTHS: [char; 8] = [' ', '▏', '▎', '▍', '▌', '▋', '▊', '▉'];
 
 /// The blocks of a context, in the order in which they stand in it.
-pub(crate) const BLOCKS: [Block; 4] = [Block::Pinned, Block::Recalled, Block::Recent, Block::Input];
+pub(crate) const BLOCKS: [Block; 5] = [Block::Pinned, Block::Summary, Block::Recalled, Block::Recent, Block::Input];
 
 /// The tokens of each block that is in the context. They add up to the tokens of the whole: what pieces counted alone
 /// come to is scaled to it.

@@ -145,6 +145,7 @@ fn show_footer(out: &mut Output, manifest: &Manifest, timings: Timings) -> io::R
 pub(crate) fn block_name(block: Block) -> &'static str {
     match block {
         Block::Pinned => "pinned",
+        Block::Summary => "summary",
         Block::Recalled => "recalled",
         Block::Recent => "recent",
         _ => "input",

@@ -16,6 +16,7 @@ pub(crate) const MARK: Style = of(AnsiColor::Black).bg_color(Some(Color::Ansi(An
 pub(crate) fn of_block(block: Block) -> (Style, char) {
     match block {
         Block::Pinned => (of(AnsiColor::Magenta), '▚'),
+        Block::Summary => (of(AnsiColor::Blue), '▞'),
         Block::Recalled => (of(AnsiColor::Cyan), '▓'),
         Block::Recent => (of(AnsiColor::Green), '▒'),
         _ => (of(AnsiColor::Yellow), '█'),

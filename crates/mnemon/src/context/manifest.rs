@@ -48,6 +48,8 @@ impl Manifest {
 pub enum Block {
     /// Memories that are part of every context.
     Pinned,
+    /// Summaries of what left the window of the session.
+    Summary,
     /// What recall found.
     Recalled,
     /// The last turns of the window.

@@ -4,6 +4,7 @@
 //!
 //! ```text
 //! Pinned:                      memories that are part of every context
+//! Earlier in this conversation: summaries of what left the window, quoted
 //! Relevant previous context:   what recall found, in the order of the conversations, quoted
 //! Recent conversation:         the last turns of the window
 //! Current user input:          the input, whole
@@ -19,7 +20,7 @@ use std::time::{Duration, Instant};
 
 use mnemon_core::{Filter, Memory, Role, SessionId, Timestamp, Trust};
 use mnemon_long_term::{Hit, Recall};
-use mnemon_store::{RowId, Snapshot, StoreError, WindowRow};
+use mnemon_store::{RowId, Snapshot, StoreError, SummaryRow, WindowRow};
 use serde::Serialize;
 
 pub use manifest::{Block, Fate, Item, Manifest, Source};
@@ -49,9 +50,9 @@ pub struct ContextRequest {
     pub ltm_hits_k: Option<usize>,
     /// The time from which the input looks back; see [`MemoryQuery::asked_at`].
     pub asked_at: Option<Timestamp>,
-    /// Only memories that may be believed so far, at least, are recalled.
+    /// Only memories that may be believed so far, at least, are recalled, and only such summaries shown.
     pub least_trust: Option<Trust>,
-    /// Only memories that match are recalled. Pinned ones and recent turns stand in the context all the same.
+    /// Only memories that match are recalled, and only such summaries shown. Pinned ones and recent turns stand in the context all the same.
     pub filter: Option<Filter>,
 }
 
@@ -132,6 +133,13 @@ impl ContextRequest {
     pub fn asked_at(self, time: Timestamp) -> Self {
         Self { asked_at: Some(time), ..self }
     }
+
+    /// Whether a memory may be shown for relevance: it holds, may be believed and matches.
+    fn allows(&self, memory: &Memory, now: Timestamp) -> bool {
+        memory.state.holds_at(now)
+            && self.least_trust.is_none_or(|least| memory.trust >= least)
+            && self.filter.as_ref().is_none_or(|filter| filter.matches(memory))
+    }
 }
 
 impl<T: Into<String>> From<T> for ContextRequest {
@@ -147,7 +155,7 @@ impl Context {
         &self.text
     }
 
-    /// The same prompt as chat messages: one system message with what is pinned and recalled (none when nothing is),
+    /// The same prompt as chat messages: one system message with what is pinned, summarised and recalled (none when nothing is),
     /// the recent turns, and the input as the user's.
     #[must_use]
     pub fn messages(&self) -> &[ChatMessage] {
@@ -185,10 +193,11 @@ impl ContextManager {
         let config = &self.engine.config;
         let budget = request.budget.unwrap_or(config.prompt_token_budget);
         let recent_k = request.recent_k.unwrap_or(config.recent_k);
-        let standing = self.standing(recent_k)?;
+        let standing = self.standing(request, recent_k)?;
         let mut pack = Pack::new(&*self.engine.counter, budget, &request.input)?;
 
         pack.offer_pinned(&standing.pinned);
+        pack.offer_summaries(&standing.summaries);
         pack.offer_recent(&standing.recent);
         // What is shown anyway is not searched for; what found no place may come back as relevant.
         let asked = Instant::now();
@@ -201,7 +210,7 @@ impl ContextManager {
         let packed = pack.finish();
 
         let shown = packed.items.iter().filter(|item| item.fate == Fate::Included);
-        let shown = shown.filter(|item| matches!(item.block, Block::Pinned | Block::Recalled));
+        let shown = shown.filter(|item| matches!(item.block, Block::Pinned | Block::Summary | Block::Recalled));
         let shown = shown.filter_map(|item| Some((item.source.as_ref()?.id, &*item.text)));
         self.engine.guard.show(&self.scope, shown, self.engine.now());
         self.note_accessed(&packed.accessed);
@@ -222,20 +231,24 @@ impl ContextManager {
     }
 
     /// What stands in the prompt whatever is asked, as of one moment.
-    fn standing(&self, recent_k: usize) -> Result<Standing, Error> {
+    fn standing(&self, request: &ContextRequest, recent_k: usize) -> Result<Standing, Error> {
         let read = |snapshot: &Snapshot<'_>| -> Result<Standing, StoreError> {
             let Some(scope) = snapshot.scope_id(&self.scope)? else { return Ok(Standing::default()) };
             let session = self.session.find(snapshot, scope)?;
-            let recent = match session {
-                Some(session) => snapshot.newest_in_window(scope, session, recent_k)?,
-                None => Vec::new(),
+            let (summaries, recent) = match session {
+                Some(session) => {
+                    (snapshot.top_summaries(scope, session)?, snapshot.newest_in_window(scope, session, recent_k)?)
+                }
+                None => (Vec::new(), Vec::new()),
             };
-            Ok(Standing { session, pinned: snapshot.pinned(scope, MAX_PINNED)?, recent })
+            Ok(Standing { session, pinned: snapshot.pinned(scope, MAX_PINNED)?, summaries, recent })
         };
         let mut standing = self.engine.long_term.store().read(read)?;
         // What is pinned stays until it ends.
         let now = self.engine.now();
         standing.pinned.retain(|(_, memory)| memory.state.holds_at(now));
+        // A summary that was pinned stands there.
+        standing.summaries.retain(|summary| !summary.memory.pinned && request.allows(&summary.memory, now));
         Ok(standing)
     }
 
@@ -270,11 +283,6 @@ impl ContextManager {
                 let row = snapshot.turn_at(scope, session, position)?;
                 Ok(snapshot.memories(row.as_slice())?.pop())
             };
-            let matches = |(_, memory): &(RowId, Memory)| {
-                memory.state.holds_at(now)
-                    && request.least_trust.is_none_or(|least| memory.trust >= least)
-                    && request.filter.as_ref().is_none_or(|filter| filter.matches(memory))
-            };
             let mut beside = Vec::new();
             for hit in hits.iter().take(BESIDE) {
                 let Some((session, position)) = place(&hit.memory) else { continue };
@@ -285,7 +293,7 @@ impl ContextManager {
                     beside.extend(turn_at(session, position.checked_add(1))?.filter(others));
                 }
             }
-            beside.retain(matches);
+            beside.retain(|(_, memory)| request.allows(memory, now));
             Ok(beside)
         })
     }
@@ -303,6 +311,8 @@ impl ContextManager {
 struct Standing {
     session: Option<SessionId>,
     pinned: Vec<(RowId, Memory)>,
+    /// What stands for turns that left the window, in the order of the conversation.
+    summaries: Vec<SummaryRow>,
     /// The last turns of the window.
     recent: Vec<WindowRow>,
 }

@@ -7,7 +7,7 @@ use std::collections::HashSet;
 
 use mnemon_core::{Memory, Placement, TokenCounter};
 use mnemon_long_term::{Hit, Signals};
-use mnemon_store::{RowId, WindowRow};
+use mnemon_store::{RowId, SummaryRow, WindowRow};
 
 use super::manifest::Source;
 use super::render::{self, Content, Group};
@@ -20,6 +20,9 @@ const MESSAGE_FRAME: usize = 4;
 const ANSWER_FRAME: usize = 3;
 /// Pinned memories may take half of what the input leaves, recent turns half of what is left then.
 const SHARE: usize = 2;
+/// Summaries may take an eighth of what pinned memories leave: they tell what it was about, and what matters is recalled word
+/// for word.
+const SUMMARY_SHARE: usize = 8;
 
 /// A context that grows.
 pub(super) struct Pack<'a> {
@@ -92,6 +95,23 @@ impl<'a> Pack<'a> {
                 score: None,
                 signals: None,
             });
+        }
+    }
+
+    /// What stands for turns that left the window. Those that stand for most turns are worth most, of equal ones the newer.
+    pub(super) fn offer_summaries(&mut self, summaries: &'a [SummaryRow]) {
+        let limit = self.used + (self.budget - self.used) / SUMMARY_SHARE;
+        let mut ranked: Vec<&SummaryRow> = summaries.iter().collect();
+        ranked.sort_by_key(|summary| std::cmp::Reverse((summary.depth, summary.row)));
+        for SummaryRow { row, memory, .. } in ranked {
+            let line = render::summary_line(memory);
+            let mut tokens = self.line(&line);
+            if self.is_first(Block::Summary) {
+                tokens += self.line(render::SUMMARY) + MESSAGE_FRAME;
+            }
+            let fate = self.take(tokens, limit);
+            let (block, row) = (Block::Summary, *row);
+            self.entries.push(Entry { block, fate, row, memory, line, tokens, score: None, signals: None });
         }
     }
 
@@ -225,16 +245,21 @@ impl<'a> Pack<'a> {
         let mut recent: Vec<_> = of(Block::Recent).collect();
         recent.reverse();
         let pinned = of(Block::Pinned).map(|(_, line)| line).collect();
-        Content { pinned, recalled: of(Block::Recalled).collect(), recent, input: self.input }
+        let mut summaries: Vec<_> = of(Block::Summary).collect();
+        summaries.sort_by_key(|(memory, _)| (memory.time(), memory.id));
+        let summaries = summaries.into_iter().map(|(_, line)| line).collect();
+        Content { pinned, summaries, recalled: of(Block::Recalled).collect(), recent, input: self.input }
     }
 
-    /// Takes out the least worthy item: recalled before recent before pinned, and of each the last that went in. False
+    /// Takes out the least worthy item: recalled before summaries before recent before pinned, and of each the last that went in. False
     /// when nothing but the input is left.
     fn drop_least(&mut self) -> bool {
         let last = |entries: &[Entry<'_>], block| {
             entries.iter().rposition(|entry| entry.block == block && entry.fate == Fate::Included)
         };
-        let least = [Block::Recalled, Block::Recent, Block::Pinned].into_iter().find_map(|b| last(&self.entries, b));
+        let least = [Block::Recalled, Block::Summary, Block::Recent, Block::Pinned]
+            .into_iter()
+            .find_map(|b| last(&self.entries, b));
         match least.and_then(|at| self.entries.get_mut(at)) {
             Some(entry) => {
                 entry.fate = Fate::OverBudget;
