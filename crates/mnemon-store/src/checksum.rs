@@ -3,8 +3,8 @@
 use rusqlite::Row;
 use rusqlite::types::ValueRef;
 
-/// Where the row of a query begins that holds what is checked, by the columns of [`COLUMNS`](crate::memories::COLUMNS):
-/// id, kind, text, caption, position, role, speaker, metadata and time.
+/// Where what is checked stands in a row of [`select`](crate::memories::select): id, kind, text, caption, position, role,
+/// speaker, metadata and time.
 const CHECKED: [usize; 9] = [1, 2, 3, 4, 5, 6, 7, 10, 12];
 
 /// The checksum of a row of these columns.
@@ -40,8 +40,9 @@ pub(crate) fn checksum(values: [ValueRef<'_>; CHECKED.len()]) -> i64 {
 /// Each value with its type and length before it, so that no two lists of values are the same bytes.
 fn add(hasher: &mut crc32fast::Hasher, value: ValueRef<'_>) {
     let mut head = |kind: u8, length: u64| {
-        hasher.update(&[kind]);
-        hasher.update(&length.to_le_bytes());
+        let mut head = [kind; 9];
+        head[1..].copy_from_slice(&length.to_le_bytes());
+        hasher.update(&head);
     };
     match value {
         ValueRef::Null => head(0, 0),

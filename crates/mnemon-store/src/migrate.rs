@@ -3,7 +3,7 @@
 use rusqlite::{OptionalExtension, Transaction, params};
 
 use crate::checksum::checksum_of_row;
-use crate::memories::COLUMNS;
+use crate::memories::select;
 use crate::parts::{MAX_PART, Table, model_of, parts, sealed};
 use crate::vectors::to_bytes;
 
@@ -44,7 +44,7 @@ pub(crate) fn seal(tx: &Transaction<'_>) -> rusqlite::Result<()> {
 pub(crate) fn check_memories(tx: &Transaction<'_>) -> rusqlite::Result<()> {
     let mut after = 0;
     loop {
-        let mut statement = tx.prepare_cached(&format!("{COLUMNS} WHERE m.id > ?1 ORDER BY m.id LIMIT 1"))?;
+        let mut statement = tx.prepare_cached(&select("memory AS m", "WHERE m.id > ?1 ORDER BY m.id LIMIT 1"))?;
         let mut rows = statement.query([after])?;
         let Some(row) = rows.next()? else { return Ok(()) };
         after = row.get(0)?;
