@@ -11,6 +11,7 @@ use rusqlite::{Connection, OpenFlags};
 use uuid::Uuid;
 
 use crate::cells::OfRow;
+use crate::changes::log_copied;
 use crate::checksum::checksum_of_stored;
 use crate::{Damage, Durability, Snapshot, Store, StoreError, StoreOptions, connection, schema};
 
@@ -170,7 +171,7 @@ fn copy_pages(from: &Connection, to: &Path, progress: &mut dyn FnMut(Steps)) -> 
 pub(crate) fn renew(conn: &Connection) -> Result<(), StoreError> {
     let tx = conn.unchecked_transaction()?;
     tx.execute("UPDATE meta SET uuid = ?1 WHERE id = 1", [Uuid::new_v4().into_bytes()])?;
-    tx.execute("INSERT INTO change (op, passage_id, scope_id, nonce) VALUES (7, 0, 0, random())", [])?;
+    log_copied(&tx)?;
     Ok(tx.commit()?)
 }
 

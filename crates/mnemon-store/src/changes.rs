@@ -219,6 +219,7 @@ impl Snapshot<'_> {
         Ok(Some(changes))
     }
 }
+
 /// The end of the log in the state that a connection sees.
 pub(crate) fn read_head(conn: &Connection) -> rusqlite::Result<Head> {
     let head = conn
@@ -226,4 +227,11 @@ pub(crate) fn read_head(conn: &Connection) -> rusqlite::Result<Head> {
         .query_row([], |row| Ok(Head { seq: row.get(0)?, nonce: row.get(1)? }))
         .optional()?;
     Ok(head.unwrap_or_default())
+}
+
+/// Enters that this is another file than the one that it was copied from: its log goes on in another way, and belongs to no
+/// scope of it.
+pub(crate) fn log_copied(conn: &Connection) -> rusqlite::Result<()> {
+    let sql = "INSERT INTO change (op, passage_id, scope_id, nonce) VALUES (?1, 0, 0, random())";
+    conn.execute(sql, [ChangeOp::PassageDropped.code()]).map(|_| ())
 }

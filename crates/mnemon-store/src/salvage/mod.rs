@@ -18,6 +18,7 @@ use rusqlite::{Connection, ErrorCode, Row, params};
 use uuid::Uuid;
 
 use crate::backup::{Partial, make_folder, refuse_itself};
+use crate::changes::log_copied;
 use crate::{Existing, RowId, Steps, Store, StoreError, StoreOptions, connection, schema, stats};
 use memories::Witness;
 use reading::{each_row, in_new_file, last_id, readable};
@@ -175,8 +176,7 @@ impl<'a> Salvage<'a> {
                     .execute("UPDATE sqlite_sequence SET seq = max(seq, ?2) WHERE name = ?1", params![table, seq])?;
             }
         }
-        self.to.execute("INSERT INTO change (op, passage_id, scope_id, nonce) VALUES (7, 0, 0, random())", [])?;
-        Ok(())
+        Ok(log_copied(self.to)?)
     }
 
     /// The memories that the index of ids knows, and those that passages name, whether their rows can be read or not.
