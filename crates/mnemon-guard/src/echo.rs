@@ -130,24 +130,34 @@ impl<K> EchoFilter<K> {
         Self { capacity, shown: VecDeque::new(), shingles: HashMap::new(), size: 0 }
     }
 
-    /// Remembers that a text was shown, and what it is of. The same text shown again counts as new. The oldest leave when there is no room;
-    /// of a text that has none for itself alone a part is kept.
+    /// Remembers that a text was shown, and what it is of. The same text shown again counts as new. The oldest leave when
+    /// there is no room; of a text that has none for itself alone a part is kept. Linear in the number of texts.
     pub fn show(&mut self, of: K, mut fingerprint: Fingerprint) {
         fingerprint.shingles.truncate(self.capacity);
         if fingerprint.is_empty() {
             return;
         }
         if let Some(known) = self.shown.iter().position(|(_, shown)| shown.whole == fingerprint.whole) {
-            self.forget(known);
+            self.remove(known);
         }
         while self.size + fingerprint.len() > self.capacity {
-            self.forget(0);
+            self.remove(0);
         }
         for &shingle in &fingerprint.shingles {
             *self.shingles.entry(shingle).or_insert(0) += 1;
         }
         self.size += fingerprint.len();
         self.shown.push_back((of, fingerprint));
+    }
+
+    /// Forgets what was shown of something. Linear in the number of texts.
+    pub fn forget(&mut self, of: &K)
+    where
+        K: PartialEq,
+    {
+        while let Some(known) = self.shown.iter().position(|(shown, _)| shown == of) {
+            self.remove(known);
+        }
     }
 
     /// Forgets everything that was shown.
@@ -215,7 +225,7 @@ impl<K> EchoFilter<K> {
         Echo { share: share(0..words.len()), lines: lines.collect() }
     }
 
-    fn forget(&mut self, index: usize) {
+    fn remove(&mut self, index: usize) {
         let Some((_, fingerprint)) = self.shown.remove(index) else { return };
         self.size -= fingerprint.len();
         for shingle in fingerprint.shingles {
@@ -367,6 +377,16 @@ mod tests {
         assert_eq!(filter.closest("She wrote that Ann planted three cherry trees behind it"), Some(&0));
         assert_eq!(filter.closest("Something else was said about the weather"), None);
         assert_eq!(EchoFilter::<()>::default().closest(texts[0]), None);
+    }
+
+    #[test]
+    fn what_is_forgotten_is_repeated_by_nobody() {
+        let (ferry, bakery) = ("the ferry leaves at nine", "the bakery opens at six");
+        let mut filter = shown(&[ferry, bakery]);
+        filter.show(0, Fingerprint::of("the boiler is due in may"));
+        filter.forget(&0);
+        assert_eq!([ferry, bakery, "the boiler is due in may"].map(|text| filter.share(text)), [0.0, 1.0, 0.0]);
+        assert_eq!((filter.len(), filter.closest(ferry), filter.closest(bakery)), (1, None, Some(&1)));
     }
 
     #[test]

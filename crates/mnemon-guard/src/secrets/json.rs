@@ -6,7 +6,7 @@ use serde_json::{Map, Value};
 
 use super::assignment::is_value_of;
 use super::key::{Named, named_by};
-use super::{MARK, Redactor, SecretKind};
+use super::{Redactor, SecretKind, mark};
 
 /// A credential that was found in a JSON value. It never holds the value.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -92,9 +92,9 @@ impl Redactor {
                     Some(finding) => (finding.kind, finding.label.clone()),
                     None => (kind(named), named.label().into()),
                 };
-                let mark = format!("{MARK}{label}]");
+                let new = mark(&label);
                 found.push(FieldFinding { kind, label, pointer: pointer.to_owned() });
-                mark
+                new
             }
             None if redacted.findings.is_empty() => return,
             None => {

@@ -70,6 +70,14 @@ pub struct Finding {
     pub range: Range<usize>,
 }
 
+impl Finding {
+    /// What stands in its place: `[redacted: github token]`.
+    #[must_use]
+    pub fn mark(&self) -> String {
+        mark(&self.label)
+    }
+}
+
 impl Redactor {
     /// A redactor by these settings.
     ///
@@ -158,13 +166,13 @@ impl Redactor {
 
     /// Where marks of this redactor stand, by position.
     fn marks(&self, text: &str) -> Vec<Range<usize>> {
-        let mark = |(start, _): (usize, &str)| {
+        let range = |(start, _): (usize, &str)| {
             let rest = text.get(start + MARK.len()..)?;
             let end = rest.bytes().take(200).position(|byte| byte == b']')?;
             let label = rest.get(..end)?;
             self.labels.contains(label).then(|| start..start + MARK.len() + end + 1)
         };
-        text.match_indices(MARK).filter_map(mark).collect()
+        text.match_indices(MARK).filter_map(range).collect()
     }
 }
 
@@ -188,6 +196,11 @@ impl fmt::Debug for Redacted<'_> {
     }
 }
 
+/// What stands in the place of a credential.
+fn mark(label: &str) -> String {
+    format!("{MARK}{label}]")
+}
+
 /// A text with marks, and where its pieces come from.
 struct Marked {
     text: String,
@@ -203,9 +216,7 @@ impl Marked {
         for finding in findings {
             text.push_str(original.get(position..finding.range.start).unwrap_or_default());
             let start = text.len();
-            text.push_str(MARK);
-            text.push_str(&finding.label);
-            text.push(']');
+            text.push_str(&finding.mark());
             marks.push((start..text.len(), finding.range.clone()));
             position = finding.range.end;
         }

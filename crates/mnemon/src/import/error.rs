@@ -180,7 +180,7 @@ pub(super) fn excerpt_from(text: &str, start: usize) -> String {
     let (mut shown, mut at) = (String::new(), start);
     for finding in redactor.redact(from).findings.iter().filter(|finding| finding.range.end > start) {
         shown.push_str(from.get(at..finding.range.start).unwrap_or_default());
-        shown.extend(["[redacted: ", &finding.label, "]"]);
+        shown.push_str(&finding.mark());
         at = finding.range.end;
     }
     shown.push_str(from.get(at..).unwrap_or_default());
