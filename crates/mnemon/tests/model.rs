@@ -51,6 +51,7 @@ fn check(memory: &ContextManager) {
     assert_eq!((found.degraded, found.hits[0].memory.text.as_str()), (None, "cat"));
     let context = memory.build_context("feline").unwrap();
     assert!(context.text().contains("cat") && context.manifest().degraded.is_none());
+    assert_eq!(context.manifest().model.as_ref(), memory.embedder().as_ref().map(|embedder| embedder.model()));
 }
 
 #[test]
@@ -79,8 +80,9 @@ fn another_model_is_refused_until_the_file_is_changed_to_it() {
     assert!(other.re_embed(&own, &mut |_| true).unwrap().is_done);
     check(&other);
     // The first handle has the old model only, until it is given the new one.
-    let told = memory.build_context("cat").unwrap().manifest().degraded.clone();
-    assert!(matches!(told, Some(Degradation::OtherModel { .. })), "{told:?}");
+    let told = memory.build_context("cat").unwrap().manifest().clone();
+    assert!(matches!(told.degraded, Some(Degradation::OtherModel { .. })), "{told:?}");
+    assert_eq!(told.model, None, "it compared nothing");
     memory.observe("good morning", "and to you").unwrap();
     memory.re_embed(&new, &mut |_| true).unwrap();
     check(&memory);

@@ -215,11 +215,13 @@ impl ContextManager {
         self.engine.guard.show(&self.scope, shown, self.engine.now());
         self.note_accessed(&packed.accessed);
         self.engine.note_uses(packed.used, self.engine.now());
+        let embedder = self.engine.long_term.embedder();
         let manifest = Manifest {
             budget,
             tokens: packed.tokens,
             tokenizer: self.engine.counter.name().to_owned(),
-            model: self.engine.long_term.embedder().map(|embedder| embedder.model().clone()),
+            // Where it says why not, no meaning was compared, whatever model there is.
+            model: embedder.filter(|_| recall.degraded.is_none()).map(|embedder| embedder.model().clone()),
             scope: self.scope.clone(),
             session: standing.session,
             relevance: recall.relevance,
@@ -278,21 +280,29 @@ impl ContextManager {
         let hit_at: HashSet<(SessionId, u32)> = hits.iter().filter_map(|hit| place(&hit.memory)).collect();
         self.engine.long_term.store().read(|snapshot| {
             let Some(scope) = snapshot.scope_id(&self.scope)? else { return Ok(Vec::new()) };
-            let turn_at = |session, position: Option<u32>| -> Result<_, StoreError> {
-                let Some(position) = position.filter(|at| !hit_at.contains(&(session, *at))) else { return Ok(None) };
-                let row = snapshot.turn_at(scope, session, position)?;
-                Ok(snapshot.memories(row.as_slice())?.pop())
+            let turn_at = |session, position: Option<u32>| match position {
+                Some(position) if !hit_at.contains(&(session, position)) => snapshot.turn_at(scope, session, position),
+                _ => Ok(None),
             };
-            let mut beside = Vec::new();
+            // Each with the hit that it may belong to, and whether it has to be a question for that.
+            let mut around: Vec<(RowId, &Hit, bool)> = Vec::new();
             for hit in hits.iter().take(BESIDE) {
                 let Some((session, position)) = place(&hit.memory) else { continue };
-                let others = |(_, memory): &(RowId, Memory)| memory.speaker() != hit.memory.speaker();
-                let before = turn_at(session, position.checked_sub(1))?;
-                beside.extend(before.filter(|before| others(before) && asks(&before.1)));
+                around.extend(turn_at(session, position.checked_sub(1))?.map(|row| (row, hit, true)));
                 if asks(&hit.memory) {
-                    beside.extend(turn_at(session, position.checked_add(1))?.filter(others));
+                    around.extend(turn_at(session, position.checked_add(1))?.map(|row| (row, hit, false)));
                 }
             }
+            let rows: Vec<RowId> = around.iter().map(|(row, ..)| *row).collect();
+            let mut beside = snapshot.memories(&rows)?;
+            let mut around = around.into_iter();
+            beside.retain(|(row, memory)| {
+                let completes = |(_, hit, must_ask): (RowId, &Hit, bool)| {
+                    memory.speaker() != hit.memory.speaker() && (!must_ask || asks(memory))
+                };
+                // They come in the same order.
+                around.find(|(found, ..)| found == row).is_some_and(completes)
+            });
             beside.retain(|(_, memory)| request.allows(memory, now));
             Ok(beside)
         })
