@@ -33,6 +33,8 @@ impl ContextManager {
         engine.guard.forget(&self.scope);
         let done = engine.long_term.erase(&self.scope, selection, engine.now());
         engine.windows.forget();
+        // What was shown while it was deleted.
+        engine.guard.forget(&self.scope);
         let erasure = done?;
         let mut accessed = engine.accessed.lock().unwrap_or_else(PoisonError::into_inner);
         erasure.rows.iter().for_each(|row| {

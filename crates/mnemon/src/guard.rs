@@ -1,10 +1,12 @@
 //! What does not come into memory: secrets, and what the assistant only repeats from it.
 
 use std::borrow::Cow;
-use std::collections::{HashMap, VecDeque};
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::{Mutex, PoisonError};
 
-use mnemon_core::{EndReason, Ended, MemoryId, Metadata, NewMemory, NewTurn, Origin, Role, Scope, Slot, Timestamp};
+use mnemon_core::{
+    EndReason, Ended, MemoryId, Metadata, NewMemory, NewTurn, Origin, Role, Scope, Slot, State, Timestamp,
+};
 use mnemon_guard::{EchoFilter, Fingerprint, GuardError, RedactionConfig, Redactor};
 use mnemon_store::MemoryUpdate;
 use sha2::{Digest, Sha256};
@@ -23,7 +25,7 @@ pub(crate) struct Guard {
 #[derive(Default)]
 struct Shown {
     filter: EchoFilter<MemoryId>,
-    /// Not read yet: building a context waits for nothing.
+    /// Not read yet: that is left to who says something, so that no context takes longer for it.
     waiting: VecDeque<(MemoryId, String)>,
     last: Option<Timestamp>,
 }
@@ -82,6 +84,15 @@ impl Guard {
         shown.waiting.drain(..excess);
     }
 
+    /// Forgets that a memory was shown: it is gone, or says something else from now on.
+    pub(crate) fn forget_memory(&self, scope: &Scope, id: MemoryId) {
+        let mut scopes = self.shown.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(shown) = scopes.get_mut(scope) {
+            shown.waiting.retain(|(of, _)| *of != id);
+            shown.filter.forget(&id);
+        }
+    }
+
     /// Forgets what was shown of a scope.
     pub(crate) fn forget(&self, scope: &Scope) {
         self.shown.lock().unwrap_or_else(PoisonError::into_inner).remove(scope);
@@ -113,9 +124,13 @@ impl Guard {
 }
 
 impl Shown {
+    /// Reads what waits, in the order in which it was shown last. Of a memory several texts may have been shown: passages.
     fn read(&mut self) {
-        let texts: HashMap<MemoryId, String> = self.waiting.drain(..).collect();
-        texts.into_iter().for_each(|(id, text)| self.filter.show(id, Fingerprint::of(&text)));
+        let waiting = std::mem::take(&mut self.waiting);
+        let mut known = HashSet::with_capacity(waiting.len());
+        let mut last: Vec<&(MemoryId, String)> = waiting.iter().rev().filter(|shown| known.insert(*shown)).collect();
+        last.reverse();
+        last.into_iter().for_each(|(id, text)| self.filter.show(*id, Fingerprint::of(text)));
     }
 }
 
@@ -127,24 +142,29 @@ pub(crate) trait Stored: Clone {
 
 impl Stored for NewTurn {
     fn redact(&mut self, guard: &Guard) -> bool {
-        let Self { text, caption, speaker, metadata, origin, .. } = self;
+        // All fields by name, so that one more cannot be forgotten here.
+        let Self { text, caption, speaker, metadata, origin, state, role: _, priority: _, occurred_at: _, trust: _ } =
+            self;
         let speaker = speaker.as_mut().is_some_and(|speaker| guard.replace(speaker));
-        guard.replace(text) | guard.replace_all(caption, metadata) | guard.replace_origin(origin) | speaker
+        let told = guard.replace(text) | guard.replace_all(caption, metadata) | speaker;
+        told | guard.replace_origin(origin) | guard.replace_about(state)
     }
 }
 
 impl Stored for NewMemory {
     fn redact(&mut self, guard: &Guard) -> bool {
-        let Self { text, caption, metadata, origin, state, .. } = self;
-        let about = state.about.as_mut().is_some_and(|about| guard.replace_slot(about));
-        guard.replace(text) | guard.replace_all(caption, metadata) | guard.replace_origin(origin) | about
+        let Self { text, caption, metadata, origin, state, kind: _, pinned: _, priority: _, occurred_at: _, trust: _ } =
+            self;
+        let told = guard.replace(text) | guard.replace_all(caption, metadata);
+        told | guard.replace_origin(origin) | guard.replace_about(state)
     }
 }
 
 impl Stored for MemoryUpdate {
     fn redact(&mut self, guard: &Guard) -> bool {
-        let text = self.text.as_mut().is_some_and(|text| guard.replace(text));
-        text | self.metadata.as_mut().is_some_and(|metadata| guard.replace_all(&mut None, metadata))
+        let Self { text, metadata, pinned: _, priority: _, trust: _, importance: _, expires_at: _ } = self;
+        let text = text.as_mut().is_some_and(|text| guard.replace(text));
+        text | metadata.as_mut().is_some_and(|metadata| guard.replace_all(&mut None, metadata))
     }
 }
 
@@ -174,7 +194,48 @@ impl Guard {
         origin.as_mut().is_some_and(|origin| self.replace_name(&mut origin.source) | self.replace_name(&mut origin.id))
     }
 
+    fn replace_about(&self, state: &mut State) -> bool {
+        state.about.as_mut().is_some_and(|about| self.replace_slot(about))
+    }
+
     pub(crate) fn replace_slot(&self, about: &mut Slot) -> bool {
         self.replace_name(&mut about.subject) | self.replace_name(&mut about.slot)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NOW: Timestamp = Timestamp::UNIX_EPOCH;
+
+    /// Shows texts, then has the assistant say something. What it repeats, if it does.
+    fn repeats(guard: &Guard, shown: &[(MemoryId, &str)], said: &str) -> Option<MemoryId> {
+        guard.show(&Scope::default(), shown.iter().copied(), NOW);
+        let mut turns = Cow::Owned(vec![NewTurn::new(Role::Assistant, said)]);
+        guard.end_echoes(&Scope::default(), &mut turns, NOW);
+        turns.first().and_then(|turn| turn.state.ended?.by)
+    }
+
+    #[test]
+    fn each_passage_that_was_shown_of_a_memory_is_known_again() {
+        let guard = Guard::new(RedactionConfig::default()).unwrap();
+        let id = MemoryId::new(NOW);
+        let passages = [(id, "the ferry to Bergen leaves at nine"), (id, "the bakery by the quay opens at six")];
+        for (_, said) in passages {
+            assert_eq!(repeats(&guard, &passages, said), Some(id), "{said}");
+        }
+    }
+
+    #[test]
+    fn of_equals_the_one_shown_last_is_repeated() {
+        let said = "the ferry to Bergen leaves at nine";
+        for _ in 0..20 {
+            let guard = Guard::new(RedactionConfig::default()).unwrap();
+            let shown: Vec<(MemoryId, String)> = (0..9).map(|n| (MemoryId::new(NOW), format!("{said} {n}"))).collect();
+            let again = shown.iter().chain(shown.first()).map(|(id, text)| (*id, text.as_str()));
+            let again: Vec<(MemoryId, &str)> = again.collect();
+            assert_eq!(repeats(&guard, &again, said), shown.first().map(|(id, _)| *id));
+        }
     }
 }

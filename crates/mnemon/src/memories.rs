@@ -46,6 +46,9 @@ impl ContextManager {
         let mut update = update.clone();
         update.redact(&self.engine.guard);
         self.change(|memory| memory.update(&self.scope, id, &update, self.engine.now()))?;
+        if update.text.is_some() {
+            self.engine.guard.forget_memory(&self.scope, id);
+        }
         Ok(())
     }
 
@@ -54,7 +57,9 @@ impl ContextManager {
     /// # Errors
     /// As [`ContextManager::update`].
     pub fn delete(&self, id: MemoryId) -> Result<(), Error> {
-        self.change(|memory| memory.delete(&self.scope, id))
+        self.change(|memory| memory.delete(&self.scope, id))?;
+        self.engine.guard.forget_memory(&self.scope, id);
+        Ok(())
     }
 
     /// The memories of this scope that pass the filter, in the order in which they were stored.
@@ -78,8 +83,9 @@ impl ContextManager {
     /// # Errors
     /// When the file cannot be written.
     pub fn clear_memory(&self) -> Result<u64, Error> {
+        let cleared = self.change(|memory| memory.clear(&self.scope));
         self.engine.guard.forget(&self.scope);
-        self.change(|memory| memory.clear(&self.scope))
+        cleared
     }
 
     /// Changes memories that may stand in a window.

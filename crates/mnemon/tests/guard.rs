@@ -81,6 +81,7 @@ fn take_in(path: &Path, secrets: bool) -> String {
         let turn = |role| {
             let mut turn = NewTurn::new(role, &text).by(&text).from_origin(&text, format!("{number} {text}"));
             (turn.caption, turn.metadata) = (Some(text.clone()), metadata());
+            turn.state.about = Some(Slot::new(&text, &text));
             turn
         };
         let note = |kind| {
@@ -101,7 +102,9 @@ fn take_in(path: &Path, secrets: bool) -> String {
         let json = serde_json::to_string(&text).unwrap();
         writeln!(lines, "{{\"type\":\"session\",\"name\":{json}}}").unwrap();
         writeln!(lines, "{{\"session\":{json},\"role\":\"user\",\"speaker\":{json},\"text\":{json}}}").unwrap();
-        writeln!(lines, "{{\"type\":\"note\",\"text\":{json},\"metadata\":{{\"api\":{json}}}}}").unwrap();
+        let about = format!("{{\"about\":{{\"subject\":{json},\"slot\":{json}}}}}");
+        writeln!(lines, "{{\"type\":\"note\",\"text\":{json},\"metadata\":{{\"api\":{json}}},\"state\":{about}}}")
+            .unwrap();
         // None of these can be read.
         let broken = [
             format!("{{\"role\":\"user\",\"text\":{json} {json}}}\n"),
@@ -337,4 +340,23 @@ fn what_was_recalled_is_not_found_again_when_the_assistant_says_it() {
     // What was erased is not held against what is said later.
     memory.erase(&mnemon::Selection::Ids(vec![known])).unwrap();
     assert_eq!(echoes(&memory, NewTurn::new(Role::Assistant, echo)), 0);
+}
+
+#[test]
+fn what_is_gone_or_says_something_else_is_repeated_by_nobody() {
+    let memory = ContextManager::builder().without_model().open_in_memory().unwrap();
+    let texts =
+        ["The ferry to Bergen leaves at nine", "The bakery by the quay opens at six", "The boiler is due in May"];
+    let ids = texts.map(|text| memory.add_memory(text, Metadata::new()).unwrap());
+    for text in texts {
+        assert_eq!(memory.query_memory(text, 1).unwrap().hits.len(), 1);
+    }
+    let echoes = |text| memory.observe_turns(&[NewTurn::new(Role::Assistant, text)]).unwrap().echoes;
+    assert_eq!(texts.map(echoes), [1, 1, 1]);
+    memory.delete(ids[0]).unwrap();
+    let update = |text: &str| MemoryUpdate { text: Some(text.to_owned()), ..MemoryUpdate::default() };
+    memory.update(ids[1], &update("The bakery is closed")).unwrap();
+    memory.update(ids[2], &MemoryUpdate { pinned: Some(true), ..MemoryUpdate::default() }).unwrap();
+    assert_eq!(texts.map(echoes), [0, 0, 1]);
+    assert_eq!(memory.query_memory("When does the ferry to Bergen leave?", 1).unwrap().hits[0].memory.text, texts[0]);
 }

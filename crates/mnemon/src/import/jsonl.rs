@@ -315,7 +315,7 @@ impl Body {
             // A number of a line says something only about one content, so its source is never one that is given.
             None => content.origin(line),
         };
-        // A file can say that it is to be believed less than what comes from outside, and not more.
+        // What a file says of itself counts as far as `Options::most_trust` goes.
         let trust = fields.take_if("trust", |value| value.as_str()?.parse::<Trust>().ok());
         let is_state = |state: &State| (0.0..=1.0).contains(&state.importance);
         let read_state = |value: &Value| serde_json::from_value(value.clone()).ok().filter(is_state);
