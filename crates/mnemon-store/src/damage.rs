@@ -22,10 +22,9 @@ pub struct Dropped {
 }
 
 impl Store {
-    /// Deletes the vectors, those of pieces too, that do not fit their seal or their model, have no direction, or belong
-    /// to no passage. They
-    /// are then as if they had never been made: who makes what is missing makes them anew. Memories are never deleted.
-    /// Reads every vector.
+    /// Deletes the vectors, those of pieces too, that do not fit their seal or their model, have no direction, or belong to no
+    /// passage. They are then as if they had never been made: who makes what is missing makes them anew. Memories are never
+    /// deleted. Reads every vector.
     ///
     /// # Errors
     /// When the file cannot be read or written.
