@@ -187,7 +187,12 @@ mod tests {
             words: any % 77,
             cues: any % 256,
             terms,
-            kind: if speaker.is_some() { Kind::Turn } else { Kind::Note },
+            kind: match (&speaker, any % 3) {
+                (Some(_), _) => Kind::Turn,
+                (None, 0) => Kind::Summary,
+                (None, _) => Kind::Note,
+            },
+            is_made: speaker.is_none() && any.is_multiple_of(3),
             role: speaker.is_some().then_some(Role::Assistant),
             speaker,
             time: Timestamp::from_millisecond(time).unwrap(),
