@@ -97,7 +97,9 @@ fn a_session_of_ten_thousand_turns_stays_small_and_forgets_nothing() {
         memory.list(&ListFilter { kind: Some(Kind::Turn), limit: usize::MAX, ..ListFilter::default() }).unwrap();
     assert_eq!(turns.len(), 2 * EXCHANGES);
     let left = turns.iter().filter(|turn| turn.turn.as_ref().is_some_and(|turn| turn.placement == Placement::LongTerm));
-    assert_eq!(told, left.count(), "every turn that left the window is told by exactly one summary at the top");
+    // Less than half a chunk waits for more of it.
+    let waiting = left.count() - told;
+    assert!(waiting < 60, "{waiting} turns that left the window are told by no summary");
 
     for (told, question, answer) in EARLY {
         let context = memory.build_context(question).unwrap();

@@ -1,8 +1,8 @@
 //! Memories as rows: adding, reading, changing and deleting them.
 
 use mnemon_core::{
-    Filter, Kind, Memory, MemoryId, Metadata, NewMemory, NewTurn, Origin, Placement, Role, Scope, SessionId, State,
-    Timestamp, Trust, Turn,
+    Field, Filter, Kind, Memory, MemoryId, Metadata, NewMemory, NewTurn, Origin, Placement, Role, Scope, SessionId,
+    State, Timestamp, Trust, Turn,
 };
 use rusqlite::types::{Value, ValueRef};
 use rusqlite::{OptionalExtension, Row, Rows, params, params_from_iter};
@@ -13,6 +13,7 @@ use crate::filter::Condition;
 use crate::passages::Owner;
 use crate::scopes::scope_from_parts;
 use crate::state::{check_importance, state_from_row, trust_from_code};
+use crate::summaries::is_made;
 use crate::{RowId, ScopeRow, Snapshot, StoreError, WriteTx, grams};
 
 /// The longest text that is stored. Ten times what one would call a book; a guard against a runaway caller.
@@ -46,6 +47,8 @@ pub struct ListFilter {
     pub pinned: bool,
     /// Only those that match.
     pub filter: Option<Filter>,
+    /// With summaries that the engine made. They come anyway where the kind, or a filter over it, asks for summaries.
+    pub summaries: bool,
     /// At most so many.
     pub limit: usize,
     /// After leaving out so many.
@@ -56,7 +59,16 @@ pub struct ListFilter {
 
 impl Default for ListFilter {
     fn default() -> Self {
-        Self { kind: None, session: None, pinned: false, filter: None, limit: 100, offset: 0, newest_first: false }
+        Self {
+            kind: None,
+            session: None,
+            pinned: false,
+            filter: None,
+            summaries: false,
+            limit: 100,
+            offset: 0,
+            newest_first: false,
+        }
     }
 }
 
@@ -219,6 +231,10 @@ impl Snapshot<'_> {
     fn condition(&self, scope: ScopeRow, filter: &ListFilter) -> Result<(String, Vec<Value>), StoreError> {
         let mut condition = String::from("m.scope_id = ?");
         let mut values = vec![Value::Integer(scope.0)];
+        let names_kind = filter.filter.as_ref().is_some_and(|filter| filter.names(&Field::Kind));
+        if !filter.summaries && filter.kind != Some(Kind::Summary) && !names_kind {
+            condition.push_str(concat!(" AND NOT ", is_made!()));
+        }
         if let Some(kind) = filter.kind {
             condition.push_str(" AND m.kind = ?");
             values.push(Value::Integer(kind.code()));

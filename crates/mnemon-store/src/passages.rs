@@ -9,6 +9,7 @@ use crate::cells::{Cells, OfRow};
 use crate::memories::{Added, fnv1a, time_from_millis};
 use crate::parts::Table;
 use crate::state::trust_from_code;
+use crate::summaries::is_made;
 use crate::vectors::StoredVectors;
 use crate::{PassageId, RowId, ScopeRow, Snapshot, StoreError, WriteTx};
 
@@ -81,12 +82,13 @@ pub struct PassageRow {
 }
 
 /// Every column that [`passage_from_row`] reads.
-pub(crate) const COLUMNS: &str = "
-    SELECT p.id, p.memory_id, p.run, p.place, p.ordinal, p.start_byte, p.end_byte, p.words, p.cues, p.terms,
+pub(crate) const COLUMNS: &str = concat!(
+    "SELECT p.id, p.memory_id, p.run, p.place, p.ordinal, p.start_byte, p.end_byte, p.words, p.cues, p.terms,
            m.kind, m.role, m.speaker, coalesce(m.occurred_at, m.stored_at), p.scope_id,
-           m.source_id IS NOT NULL, st.trust, st.expires_at, st.ended_at,
-           m.kind = 5 AND EXISTS (SELECT 1 FROM summary WHERE memory_id = m.id)
-    FROM passage AS p JOIN memory AS m ON m.id = p.memory_id LEFT JOIN memory_state AS st ON st.memory_id = m.id";
+           m.source_id IS NOT NULL, st.trust, st.expires_at, st.ended_at, ",
+    is_made!(),
+    " FROM passage AS p JOIN memory AS m ON m.id = p.memory_id LEFT JOIN memory_state AS st ON st.memory_id = m.id"
+);
 
 impl Snapshot<'_> {
     /// The passages of these ids, in the same order; those that are gone are left out. Two seeks each.

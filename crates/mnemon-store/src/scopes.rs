@@ -5,6 +5,7 @@ use rusqlite::{OptionalExtension, params};
 
 use crate::cells::Cells;
 use crate::memories::time_from_millis;
+use crate::summaries::is_made;
 use crate::{RowId, Snapshot, StoreError, WriteTx};
 
 /// The row of a scope. Every query names one: rows of other scopes are excluded in the query itself.
@@ -30,10 +31,11 @@ impl Snapshot<'_> {
     /// # Errors
     /// When the file cannot be read.
     pub fn scopes(&self) -> Result<Vec<(Scope, u64)>, StoreError> {
-        let mut statement = self.conn.prepare_cached(
-            "SELECT id, user, agent, project, (SELECT count(*) FROM memory WHERE scope_id = scope.id)
-             FROM scope ORDER BY id",
-        )?;
+        let mut statement = self.conn.prepare_cached(concat!(
+            "SELECT id, user, agent, project, (SELECT count(*) FROM memory AS m WHERE scope_id = scope.id AND NOT ",
+            is_made!(),
+            ") FROM scope ORDER BY id"
+        ))?;
         let mut rows = statement.query([])?;
         let mut scopes = Vec::new();
         while let Some(row) = rows.next()? {

@@ -5,6 +5,7 @@ use rusqlite::{OptionalExtension, Row, params};
 
 use crate::cells::{Cells, OfRow};
 use crate::memories::time_from_millis;
+use crate::summaries::is_made;
 use crate::{MemoryUpdate, RowId, ScopeRow, Snapshot, StoreError, WriteTx};
 
 /// A memory as far as forgetting has to know it.
@@ -33,16 +34,17 @@ impl Snapshot<'_> {
     /// # Errors
     /// When the file cannot be read or a row is damaged.
     pub fn each_standing(&self, scope: ScopeRow, mut each: impl FnMut(Standing)) -> Result<(), StoreError> {
-        let mut statement = self.conn.prepare_cached(
+        let mut statement = self.conn.prepare_cached(concat!(
             "SELECT m.id, m.uid, m.kind, m.pinned, window.memory_id IS NOT NULL, coalesce(m.occurred_at, m.stored_at),
                     st.importance, st.uses, st.last_used, st.expires_at, st.ended_at, st.ended_why,
                     (SELECT uid FROM memory WHERE id = st.ended_by), st.subject, st.slot
              FROM memory AS m
              LEFT JOIN window ON window.session_id = m.session_id AND window.memory_id = m.id
              LEFT JOIN memory_state AS st ON st.memory_id = m.id
-             WHERE m.scope_id = ?1 AND NOT (m.kind = 5 AND EXISTS (SELECT 1 FROM summary WHERE memory_id = m.id))
-             ORDER BY m.id",
-        )?;
+             WHERE m.scope_id = ?1 AND NOT ",
+            is_made!(),
+            " ORDER BY m.id"
+        ))?;
         let mut rows = statement.query([scope.0])?;
         while let Some(row) = rows.next()? {
             let cells = Cells::new(row, "memory")?;

@@ -6,6 +6,7 @@ use mnemon_core::ModelId;
 use rusqlite::Connection;
 
 use crate::damage::{damaged_memories, damaged_vectors};
+use crate::summaries::is_made;
 use crate::{RowId, SCHEMA_VERSION, ScopeRow, Snapshot, Store, StoreError};
 
 /// What a file, or one scope of it, holds.
@@ -24,8 +25,10 @@ pub struct StoreStats {
     pub scopes: u64,
     /// Sessions.
     pub sessions: u64,
-    /// Memories of all kinds.
+    /// Memories of all kinds, but for the summaries that the engine made.
     pub memories: u64,
+    /// Summaries that the engine made.
+    pub summaries: u64,
     /// Memories that are turns.
     pub turns: u64,
     /// Turns that are active in a window.
@@ -61,8 +64,8 @@ pub struct Damage {
     pub detail: String,
 }
 
-/// What holds of passages, and how many rows break it.
-const PASSAGE_CHECKS: [(&str, &str); 3] = [
+/// What holds of passages, windows and summaries, and how many rows break it.
+const PASSAGE_CHECKS: [(&str, &str); 5] = [
     (
         "passages have the scope and the place of their memory",
         "SELECT count(*) FROM passage JOIN memory ON memory.id = passage.memory_id
@@ -80,6 +83,21 @@ const PASSAGE_CHECKS: [(&str, &str); 3] = [
         "turns of a window belong to its session",
         "SELECT count(*) FROM window WHERE NOT EXISTS
          (SELECT 1 FROM memory WHERE id = window.memory_id AND session_id = window.session_id)",
+    ),
+    (
+        "turns that wait for a summary belong to their session and are in none",
+        "SELECT count(*) FROM summary_due AS due WHERE EXISTS (SELECT 1 FROM summary_turn WHERE turn_id = due.turn_id)
+         OR NOT EXISTS (SELECT 1 FROM memory WHERE id = due.turn_id AND session_id = due.session_id)",
+    ),
+    (
+        "summaries tell of turns, or of summaries of one depth less, of their session",
+        "SELECT count(*) FROM summary WHERE NOT EXISTS (
+             SELECT 1 FROM summary_turn JOIN memory ON memory.id = turn_id
+             WHERE summary_id = summary.memory_id AND memory.session_id = summary.session_id AND summary.depth = 1
+         ) AND NOT EXISTS (
+             SELECT 1 FROM summary AS part WHERE part.parent = summary.memory_id
+             AND part.session_id = summary.session_id AND part.depth = summary.depth - 1
+         )",
     ),
 ];
 
@@ -105,7 +123,13 @@ impl Snapshot<'_> {
             sqlite_version: rusqlite::version(),
             scopes: count("SELECT count(*) FROM scope WHERE ?1 = 0 OR id = ?1")?,
             sessions: count("SELECT count(*) FROM session WHERE ?1 = 0 OR scope_id = ?1")?,
-            memories: count("SELECT count(*) FROM memory WHERE ?1 = 0 OR scope_id = ?1")?,
+            memories: count(concat!(
+                "SELECT count(*) FROM memory AS m WHERE (?1 = 0 OR scope_id = ?1) AND NOT ",
+                is_made!()
+            ))?,
+            summaries: count(
+                "SELECT count(*) FROM summary JOIN memory ON memory.id = summary.memory_id WHERE ?1 = 0 OR scope_id = ?1",
+            )?,
             turns: count("SELECT count(*) FROM memory WHERE kind = 1 AND (?1 = 0 OR scope_id = ?1)")?,
             window_turns: count(
                 "SELECT count(*) FROM window JOIN memory ON memory.id = window.memory_id WHERE ?1 = 0 OR scope_id = ?1",
@@ -129,7 +153,8 @@ impl Snapshot<'_> {
                  SELECT count(*) FROM (
                      SELECT 1 FROM passage
                      LEFT JOIN {table} AS stored ON stored.id = (model.id << 51) | (passage.id << 8)
-                     WHERE ?1 = 0 OR passage.scope_id = ?1
+                     WHERE (?1 = 0 OR passage.scope_id = ?1)
+                     AND NOT EXISTS (SELECT 1 FROM summary WHERE summary.memory_id = passage.memory_id)
                      GROUP BY passage.memory_id HAVING count(*) = count(stored.id)
                  )
              ) FROM model ORDER BY model.id"

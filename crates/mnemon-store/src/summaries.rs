@@ -23,6 +23,15 @@ pub struct SummaryRow {
     pub depth: u32,
 }
 
+/// Whether a row of `memory AS m` is a summary that the engine made.
+macro_rules! is_made {
+    () => {
+        "(m.kind = 5 AND EXISTS (SELECT 1 FROM summary WHERE memory_id = m.id))"
+    };
+}
+
+pub(crate) use is_made;
+
 /// The summaries above a memory: those that it went into, those that these went into, and so on.
 const ABOVE: &str = "
     WITH RECURSIVE above (id) AS (

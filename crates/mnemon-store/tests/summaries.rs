@@ -6,7 +6,8 @@ use mnemon_core::{
     EndReason, Ended, Kind, MemoryId, NewMemory, NewTurn, Placement, Role, Scope, SessionId, Timestamp, Trust,
 };
 use mnemon_store::{
-    Existing, MADE_KEY, MemoryUpdate, NewSession, RowId, ScopeRow, Selection, Store, StoreError, StoreOptions, WriteTx,
+    Existing, ListFilter, MADE_KEY, MemoryUpdate, NewSession, RowId, ScopeRow, Selection, Store, StoreError,
+    StoreOptions, WriteTx,
 };
 use proptest::prelude::*;
 
@@ -22,6 +23,10 @@ struct World {
 
 fn ann() -> Scope {
     Scope::user_scope("ann").unwrap()
+}
+
+fn every() -> ListFilter {
+    ListFilter { summaries: true, limit: usize::MAX, ..ListFilter::default() }
 }
 
 impl World {
@@ -100,7 +105,7 @@ impl World {
                     said.sort_unstable();
                     assert_eq!(told, said);
                 }
-                let all = snapshot.list(self.scope, &mnemon_store::ListFilter::default())?;
+                let all = snapshot.list(self.scope, &every())?;
                 let holding = all.iter().filter(|memory| memory.turn.is_some() && memory.state.ended.is_none());
                 let missing = holding
                     .filter(|memory| !seen.contains(&snapshot.memory_row(self.scope, memory.id).unwrap().unwrap()));
@@ -117,7 +122,7 @@ impl World {
     }
 
     fn texts(&self) -> Vec<String> {
-        let list = self.store.read(|snapshot| snapshot.list(self.scope, &mnemon_store::ListFilter::default())).unwrap();
+        let list = self.store.read(|snapshot| snapshot.list(self.scope, &every())).unwrap();
         list.into_iter().map(|memory| memory.text).collect()
     }
 }
@@ -201,7 +206,7 @@ fn salvage_makes_them_anew() {
         .read(|snapshot| -> Result<(), StoreError> {
             let scope = snapshot.scope_id(&ann())?.unwrap();
             let session = snapshot.latest_session(scope)?.unwrap();
-            let all = snapshot.list(scope, &mnemon_store::ListFilter::default())?;
+            let all = snapshot.list(scope, &every())?;
             assert_eq!(all.iter().filter(|memory| memory.kind == Kind::Summary).count(), 1);
             assert_eq!(snapshot.due_for_summary(scope, session, 99)?.len(), 16);
             Ok(())

@@ -40,6 +40,8 @@ pub struct ShortTermStats {
 pub struct LongTermStats {
     /// Memories that are active there: all but the turns in windows.
     pub memories: u64,
+    /// Summaries that the engine made of what left windows.
+    pub summaries: u64,
     /// The embedding model that the file serves with; while it has no vectors, that of this handle.
     pub model: Option<ModelId>,
     /// How many memories have a vector of it.
@@ -80,6 +82,7 @@ impl ContextManager {
             long_term: LongTermStats {
                 // What is counted in a damaged file need not fit together.
                 memories: in_file.memories.saturating_sub(in_file.window_turns),
+                summaries: in_file.summaries,
                 model,
                 vectors,
                 index_bytes: engine.long_term.index_bytes(),
