@@ -49,7 +49,7 @@ pub struct BackupReport {
     pub bytes: u64,
     /// Its own id: it is another file than the one that it was made of.
     pub uuid: Uuid,
-    /// Memories in it.
+    /// Memories in it, but for the summaries that the engine made.
     pub memories: u64,
     /// Memories that do not fit their checksum, in the original as in the copy. They are copied as they are;
     /// [`Store::salvage`] leaves them out.
@@ -203,7 +203,7 @@ pub(crate) fn quick_check(conn: &Connection) -> Result<Vec<Damage>, StoreError> 
     Ok(damage)
 }
 
-/// The memories of a file, and how many of them do not fit their checksum.
+/// The memories of a file but for the summaries that the engine made, and how many of all do not fit their checksum.
 fn count_memories(conn: &Connection) -> Result<(u64, u64), StoreError> {
     let mut statement = conn.prepare(crate::checksum::STORED)?;
     let mut rows = statement.query([])?;
@@ -212,7 +212,13 @@ fn count_memories(conn: &Connection) -> Result<(u64, u64), StoreError> {
         all += 1;
         damaged += u64::from(Some(checksum_of_stored(row)?) != row.get::<_, i64>(1).ok());
     }
-    Ok((all, damaged))
+    // A copy may be of an older schema.
+    let has_summaries = conn.table_exists(None, "summary")?;
+    let made: u64 = match has_summaries {
+        true => conn.query_row("SELECT count(*) FROM summary", [], |row| row.get(0))?,
+        false => 0,
+    };
+    Ok((all - made.min(all), damaged))
 }
 
 pub(crate) fn make_folder(path: &Path) -> Result<(), StoreError> {
