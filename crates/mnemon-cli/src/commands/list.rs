@@ -23,6 +23,7 @@ pub(crate) fn run(app: &mut App, args: &List) -> Result<Outcome, CliError> {
         limit: args.limit,
         offset: args.offset,
         newest_first: args.newest,
+        ..ListFilter::default()
     };
     let (total, memories) = (memory.count(&filter)?, memory.list(&filter)?);
     if app.out.is_json {

@@ -1,17 +1,34 @@
 //! `mnemon show`
 
+use mnemon::Memory;
+use serde::Serialize;
+use serde_json::json;
+
 use crate::app::{App, Need, bare_scope_name, scope_name, session_names};
 use crate::args::One;
 use crate::error::{CliError, Outcome};
-use crate::output::{minute, safe_block, safe_line, style};
+use crate::output::{minute, plural, safe_block, safe_line, style};
+
+/// A memory, and what it was made of where the engine made it.
+#[derive(Serialize)]
+struct Shown<'a> {
+    #[serde(flatten)]
+    memory: &'a Memory,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    made: Option<serde_json::Value>,
+}
 
 pub(crate) fn run(app: &mut App, args: &One) -> Result<Outcome, CliError> {
     let memory = app.open_without_model(Need::Read)?;
     let Some(found) = memory.get(args.id)? else {
         return Err(CliError::NoMemory { id: args.id, scope: scope_name(memory.scope()) });
     };
+    let made = memory.summary(args.id)?;
+    let parts = if made.is_some() { memory.summary_parts(args.id)? } else { Vec::new() };
     if app.out.is_json {
-        app.out.json(&found)?;
+        let parts: Vec<_> = parts.iter().map(|part| part.id).collect();
+        let made = made.map(|made| json!({"depth": made.depth, "parts": parts}));
+        app.out.json(&Shown { memory: &found, made })?;
         return Ok(Outcome::Done);
     }
     let names = session_names(&memory)?;
@@ -63,7 +80,13 @@ pub(crate) fn run(app: &mut App, args: &One) -> Result<Outcome, CliError> {
     if found.priority != 1.0 {
         fields.push(("priority", found.priority.to_string()));
     }
-    for (key, value) in &found.metadata {
+    if let Some(made) = &made {
+        let of = if made.depth == 1 { "turn" } else { "summary" };
+        let turns = made.meta.as_ref().map_or(0, |meta| meta.messages) as u64;
+        fields.push(("made of", format!("{} ({} below)", parts.len(), plural(turns, "turn", "turns"))));
+        fields.extend(parts.iter().map(|part| (of, part.id.to_string())));
+    }
+    for (key, value) in found.metadata.iter().filter(|_| made.is_none()) {
         fields.push(("metadata", format!("{key} = {value}")));
     }
     fields.extend(found.caption.clone().map(|caption| ("shows", caption)));

@@ -43,6 +43,10 @@ fn show(out: &mut Output, stats: &Stats, sessions: &[Session]) -> io::Result<()>
     let others = store.memories - store.turns.min(store.memories);
     let turns = plural(store.turns, "turn", "turns");
     field(out, "memories", format!("{} ({turns}, {} beside)", count(store.memories), count(others)))?;
+    if store.summaries > 0 {
+        let summaries = plural(store.summaries, "summary", "summaries");
+        field(out, "made", format!("{summaries} of what left the window; `mnemon list --kind summary`"))?;
+    }
     let window = &stats.short_term;
     let (tokens, capacity) = (count(window.tokens as u64), count(window.capacity as u64));
     let bar = score_bar(window.utilization as f32, 10);

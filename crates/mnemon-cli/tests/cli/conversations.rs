@@ -33,6 +33,37 @@ fn what_is_observed_is_recent_and_then_remembered() {
 }
 
 #[test]
+fn what_left_the_window_is_summarised_and_shown_with_what_it_was_made_of() {
+    let home = Home::new();
+    let settings = home.write("mnemon.toml", "stm_capacity = 300\nchunk_size = 100\nsummary_tokens = 40\n");
+    let settings = ["--config", settings.to_str().unwrap()];
+    let turn = |n: usize| format!("{{\"role\":\"user\",\"text\":\"On day {n} the boat Aurora-{n} sailed to harbour {n}\"}}");
+    let lines: Vec<String> = (0..60).map(turn).collect();
+    for ten in lines.chunks(10) {
+        let ran = home.run_with(&ten.join("\n"), &[&["observe"], &settings[..]].concat());
+        assert_eq!(ran.code, 0, "{ran:?}");
+    }
+    assert_eq!(home.json(&["list"])["total"], 60);
+    let listed = home.json(&["list", "--kind", "summary"]);
+    let summary = &listed["memories"][0];
+    assert!(summary["text"].as_str().unwrap().contains("Aurora-"), "{listed}");
+    let id = summary["id"].as_str().unwrap();
+    let shown = home.json(&["show", id]);
+    assert_eq!(shown["made"]["depth"], 1);
+    let first = shown["made"]["parts"][0].as_str().unwrap();
+    assert!(home.ok(&["show", first]).contains("Aurora-0 "));
+    let shown = home.ok(&["show", id]);
+    assert!(shown.contains("made of") && shown.contains(first), "{shown}");
+    assert!(home.ok(&["stats"]).contains("of what left the window"));
+    let context = home.json(&[&["context", "Where are we?"], &settings[..]].concat());
+    assert!(!items(&context, "summary").is_empty(), "{context}");
+    // Erasing what was said first leaves no summary that tells of it.
+    home.ok(&["delete", first]);
+    let left = home.json(&["list", "--kind", "summary", "--limit", "1000"]);
+    assert!(!left.to_string().contains("Aurora-0 "), "{left}");
+}
+
+#[test]
 fn observe_takes_turns_of_one_conversation() {
     let home = Home::new();
     let check = |stdin: &str, arguments: &[&str], code, part: &str| {
