@@ -2,8 +2,10 @@
 
 use std::collections::HashMap;
 use std::path::PathBuf;
+use std::sync::Arc;
 
-use mnemon::{Config, ContextManager, OtherModel, Scope, SessionId, StoreError};
+use mnemon::embed::{LocateOptions, SentenceTransformer, locate};
+use mnemon::{Config, ContextManager, Embedder, OtherModel, Scope, SessionId, StoreError};
 
 use crate::args::Global;
 use crate::error::CliError;
@@ -38,6 +40,15 @@ impl App {
 
     pub(crate) fn path(&self) -> Result<PathBuf, CliError> {
         place::memory_file(&self.global)
+    }
+
+    /// The embedding model without a memory file.
+    pub(crate) fn embedder(&self) -> Result<Arc<dyn Embedder>, CliError> {
+        let mut places = LocateOptions::from_env();
+        places.path.clone_from(&self.config.model);
+        places.data_dir = place::data_dir().ok();
+        let model = locate(&places).and_then(|source| SentenceTransformer::load(&source));
+        Ok(Arc::new(model.map_err(mnemon::Error::from)?))
     }
 
     /// The memory file with the embedding model, at the scope and session of the options.

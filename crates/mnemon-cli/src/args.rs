@@ -8,7 +8,7 @@ use clap_complete::Shell;
 use mnemon::import::Format;
 use mnemon::{Filter, Kind, Level, MemoryId, MemoryQuery, Period, ReceiptId, Scope, Slot, Timestamp, Trust};
 
-use crate::commands::Bench;
+use crate::commands::{Bench, Compact, Summarize};
 use crate::input::{metadata_pair, slot, span, time};
 
 const AFTER_HELP: &str = "\
@@ -116,6 +116,10 @@ pub(crate) enum Command {
     Scopes,
     /// Show which embedding model the file serves with, or change it
     Model(Model),
+    /// Make chat messages shorter, in the shapes of OpenAI and Anthropic; needs no memory file
+    Compact(Box<Compact>),
+    /// Summarize a conversation; needs no memory file
+    Summarize(Box<Summarize>),
     /// Forget everything in a scope
     Clear(Clear),
     /// Copy the memory file while it is in use
@@ -458,10 +462,18 @@ pub(crate) struct Completions {
     pub(crate) shell: Shell,
 }
 
-fn positive(text: &str) -> Result<usize, String> {
+pub(crate) fn positive(text: &str) -> Result<usize, String> {
     match text.parse::<usize>() {
         Ok(number) if number > 0 => Ok(number),
         _ => Err("expected a whole number of 1 or more".to_owned()),
+    }
+}
+
+/// A share that is not nothing.
+pub(crate) fn part(text: &str) -> Result<f64, String> {
+    match text.parse::<f64>() {
+        Ok(part) if part > 0.0 && part <= 1.0 => Ok(part),
+        _ => Err("expected a number above 0 and at most 1".to_owned()),
     }
 }
 

@@ -7,7 +7,11 @@ use std::path::PathBuf;
 use mnemon::import::ImportError;
 use mnemon::{ConfigError, LongTermError, MemoryId, ScopeError, StoreError};
 use mnemon_bench::BenchError;
+use mnemon_compact::CompactError;
+use mnemon_llm::ModelError;
 use serde_json::json;
+
+use crate::chat::ChatError;
 
 const MODEL_HINT: &str = "without --model and MNEMON_MODEL the model inside the program is used";
 
@@ -76,6 +80,42 @@ pub(crate) enum CliError {
     Selection { got: usize },
     #[error("nothing was forgotten: the answer was not `yes`")]
     NotConfirmed,
+    #[error(transparent)]
+    Chat(#[from] ChatError),
+    #[error("the conversation could not be made shorter")]
+    Compact(#[source] CompactError),
+    #[error("expected at most {expected} tokens, and what has to stay comes to {got}")]
+    OverBudget { expected: usize, got: usize },
+    #[error("expected places of critical messages from 0 up to, and less than, {messages}, got {got}")]
+    Critical { messages: usize, got: usize },
+    #[error("the language model cannot be asked")]
+    Llm(#[source] ModelError),
+    #[error("expected openai/NAME, anthropic/NAME, ollama/NAME, or a NAME with --llm-url, got {got:?}")]
+    LlmName { got: String },
+    #[error("expected a file with one conversation, or --conversation with one of {}", several(names))]
+    Conversation { names: Vec<String> },
+    #[error("could not read {name}")]
+    ReadFile {
+        name: String,
+        #[source]
+        source: io::Error,
+    },
+    #[error("expected text in UTF-8 in {name}")]
+    FileNotText {
+        name: String,
+        #[source]
+        source: std::str::Utf8Error,
+    },
+    #[error("expected at most {max} bytes in {name}, got more")]
+    FileTooLong { name: String, max: u64 },
+    #[error("could not write {}", path.display())]
+    WriteFile {
+        path: PathBuf,
+        #[source]
+        source: io::Error,
+    },
+    #[error("expected another file to write to than the one that is read, got {}", path.display())]
+    OwnSource { path: PathBuf },
     #[error("cannot make a temporary file")]
     Temporary(#[source] io::Error),
     #[error("expected what `mnemon bench context` tells on standard input; this command is not for people")]
@@ -100,6 +140,12 @@ impl CliError {
             | Self::StdinTwice
             | Self::NotTurns { .. }
             | Self::Selection { .. }
+            | Self::Critical { .. }
+            | Self::Llm(_)
+            | Self::LlmName { .. }
+            | Self::Conversation { .. }
+            | Self::OwnSource { .. }
+            | Self::Compact(CompactError::Setting { .. })
             | Self::NeedsYes => 2,
             Self::Bench(error) => match **error {
                 BenchError::NoConversation { .. }
@@ -135,6 +181,17 @@ impl CliError {
                 "--skip-invalid leaves out what cannot be read, --format names another format"
             }
             Self::Bench(error) if matches!(**error, BenchError::Model(_)) => MODEL_HINT,
+            Self::OverBudget { .. } => {
+                "instructions and --critical messages always stay, and a strategy that counts messages may keep too many: \
+                 --strategy salient,truncate counts tokens"
+            }
+            Self::Chat(_) => {
+                "chat messages are an array of objects with `role` and `content`, or an object with such `messages`"
+            }
+            Self::Llm(_) => "keys are read from OPENAI_API_KEY, ANTHROPIC_API_KEY or the variable of --llm-key-env",
+            Self::Compact(CompactError::Setting { field: "summary_tokens", .. }) => {
+                "--max-tokens has to be less than half of --chunk-tokens"
+            }
             Self::Engine(error) => return engine_hint(error),
             _ => return None,
         };
@@ -154,12 +211,23 @@ impl CliError {
             }
             source = cause.source();
         }
+        if let Self::Compact(CompactError::NoneAnswered(attempts)) = self {
+            causes.extend(attempts.iter().map(|attempt| format!("{}: {}", attempt.strategy, attempt.why)));
+        }
         causes
     }
 
     pub(crate) fn to_json(&self) -> serde_json::Value {
         json!({"error": {"message": self.to_string(), "causes": self.causes(), "hint": self.hint()}})
     }
+}
+
+/// The first few names of a list.
+fn several(names: &[String]) -> String {
+    const SHOWN: usize = 8;
+    let shown: Vec<&str> = names.iter().take(SHOWN).map(String::as_str).collect();
+    let more = if names.len() > SHOWN { ", …" } else { "" };
+    format!("{}{more}", shown.join(", "))
 }
 
 impl From<BenchError> for CliError {

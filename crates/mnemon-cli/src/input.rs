@@ -1,6 +1,9 @@
 //! Texts, times and metadata as a person gives them on the command line or on standard input.
 
+use std::fs::File;
 use std::io::Read;
+use std::ops::Range;
+use std::path::Path;
 use std::time::Duration;
 
 use jiff::civil::DateTime;
@@ -12,6 +15,8 @@ use crate::error::CliError;
 
 /// The most that is read from standard input as one text: that of the store.
 const MAX_TEXT_BYTES: u64 = 64 << 20;
+/// The most that is read of a file at once, as for `import`.
+const MAX_FILE_BYTES: u64 = 1 << 30;
 
 /// The words joined with spaces; a lone `-` stands for standard input.
 pub(crate) fn text_of(words: &[String]) -> Result<String, CliError> {
@@ -36,6 +41,46 @@ pub(crate) fn given_or_stdin(word: &str) -> Result<String, CliError> {
     // The line end belongs to the shell, not to the text.
     let text = text.strip_suffix('\n').unwrap_or(&text);
     Ok(text.strip_suffix('\r').unwrap_or(text).to_owned())
+}
+
+/// What errors call a file; `-` is standard input.
+pub(crate) fn file_or_stdin_name(path: &Path) -> String {
+    if path == Path::new("-") { "standard input".to_owned() } else { path.display().to_string() }
+}
+
+/// The content of a file; `-` is standard input.
+pub(crate) fn bytes_of(path: &Path) -> Result<Vec<u8>, CliError> {
+    let cannot = |source| CliError::ReadFile { name: file_or_stdin_name(path), source };
+    let mut bytes = Vec::new();
+    let read = |input: &mut dyn Read, bytes: &mut Vec<u8>| input.take(MAX_FILE_BYTES + 1).read_to_end(bytes);
+    if path == Path::new("-") {
+        read(&mut std::io::stdin().lock(), &mut bytes).map_err(cannot)?;
+    } else {
+        read(&mut File::open(path).map_err(cannot)?, &mut bytes).map_err(cannot)?;
+    }
+    if bytes.len() as u64 > MAX_FILE_BYTES {
+        return Err(CliError::FileTooLong { name: file_or_stdin_name(path), max: MAX_FILE_BYTES });
+    }
+    Ok(bytes)
+}
+
+/// The text of a file, without a byte order mark, and what errors call it.
+pub(crate) fn file_or_stdin(path: &Path) -> Result<(String, String), CliError> {
+    let name = file_or_stdin_name(path);
+    match String::from_utf8(bytes_of(path)?) {
+        Ok(text) if text.starts_with('\u{feff}') => Ok((text.trim_start_matches('\u{feff}').to_owned(), name)),
+        Ok(text) => Ok((text, name)),
+        Err(error) => Err(CliError::FileNotText { name, source: error.utf8_error() }),
+    }
+}
+
+/// A place from 0, or the first and the last of several: `3`, `7-9`.
+pub(crate) fn places(text: &str) -> Result<Range<usize>, String> {
+    let (first, last) = text.split_once('-').unwrap_or((text, text));
+    match (first.trim().parse::<usize>(), last.trim().parse::<usize>()) {
+        (Ok(first), Ok(last)) if first <= last && last < usize::MAX => Ok(first..last + 1),
+        _ => Err("expected a place from 0, or the first and the last of several, such as 3 or 7-9".to_owned()),
+    }
 }
 
 /// A time with an offset or zone, or a civil time or date, which is taken as UTC.
@@ -92,6 +137,12 @@ mod tests {
         check("2025-03-02T18:05[UTC]", Some("2025-03-02T18:05:00Z"));
         check("yesterday", None);
         check("2025-02-30", None);
+    }
+
+    #[test]
+    fn places_are_numbers_and_stretches() {
+        assert_eq!((places("3"), places("7-9"), places("0-0")), (Ok(3..4), Ok(7..10), Ok(0..1)));
+        assert!(["", "9-7", "-1", "a", "1-", "18446744073709551615"].iter().all(|text| places(text).is_err()));
     }
 
     #[test]

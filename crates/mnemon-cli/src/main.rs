@@ -3,9 +3,11 @@
 
 mod app;
 mod args;
+mod chat;
 mod commands;
 mod error;
 mod input;
+mod llm;
 mod output;
 mod place;
 

@@ -4,6 +4,7 @@ mod add;
 mod backup;
 mod bench;
 mod clear;
+mod compact;
 mod completions;
 mod context;
 mod delete;
@@ -24,8 +25,11 @@ mod scopes;
 mod search;
 mod show;
 mod stats;
+mod summarize;
 
 pub(crate) use bench::Bench;
+pub(crate) use compact::Compact;
+pub(crate) use summarize::Summarize;
 
 use crate::app::App;
 use crate::args::Command;
@@ -52,6 +56,8 @@ pub(crate) fn run(app: &mut App, command: Command) -> Result<Outcome, CliError> 
         Command::Stats => stats::run(app),
         Command::Scopes => scopes::run(app),
         Command::Model(args) => model::run(app, &args),
+        Command::Compact(args) => compact::run(app, &args),
+        Command::Summarize(args) => summarize::run(app, &args),
         Command::Clear(args) => clear::run(app, &args),
         Command::Backup(args) => backup::run(app, &args),
         Command::Restore(args) => backup::restore(app, &args),

@@ -21,7 +21,7 @@ pub(crate) use entry::Entry;
 pub(crate) use json::json_text;
 pub(crate) use numbers::{bytes, count, date, milliseconds, minute, plural};
 pub(crate) use packed::{Packed, show as show_packed};
-pub(crate) use progress::{ImportProgress, StepProgress};
+pub(crate) use progress::{ImportProgress, StepProgress, Waiting};
 pub(crate) use text::{around, cut, find_ignoring_case, pad, pad_left, safe_block, safe_line, width, wrap};
 
 use crate::args::Global;

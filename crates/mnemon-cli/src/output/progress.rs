@@ -90,6 +90,39 @@ impl StepProgress {
     }
 }
 
+/// Work of which nobody knows how much there is: how often a step was done.
+pub(crate) struct Waiting {
+    spinner: Option<ProgressBar>,
+}
+
+impl Waiting {
+    pub(crate) fn new(out: &Output, name: &'static str) -> Self {
+        let is_shown = !out.is_quiet && std::io::stderr().is_terminal();
+        let spinner = is_shown.then(|| {
+            let spinner = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr());
+            let style = ProgressStyle::with_template("{spinner} {prefix} {human_pos}  {elapsed}");
+            spinner.set_style(style.unwrap_or_else(|_| ProgressStyle::default_spinner()));
+            spinner.set_prefix(name);
+            spinner.enable_steady_tick(Duration::from_millis(120));
+            spinner
+        });
+        Self { spinner }
+    }
+
+    pub(crate) fn step(&self) {
+        if let Some(spinner) = &self.spinner {
+            spinner.inc(1);
+        }
+    }
+
+    /// Takes it away: what follows says how it ended.
+    pub(crate) fn end(&self) {
+        if let Some(spinner) = &self.spinner {
+            spinner.finish_and_clear();
+        }
+    }
+}
+
 fn bar(name: &'static str, total: u64) -> ProgressBar {
     let bar = ProgressBar::with_draw_target(Some(total), ProgressDrawTarget::stderr());
     let template = "{prefix:>9} ▕{wide_bar}▏ {human_pos} / {human_len}  {rate}{left}";

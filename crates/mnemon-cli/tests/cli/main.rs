@@ -3,6 +3,7 @@
 
 mod bench;
 mod care;
+mod compact;
 mod conversations;
 mod demo;
 mod erase;
@@ -10,5 +11,6 @@ mod errors;
 mod home;
 mod memories;
 mod model;
+mod model_server;
 mod processes;
 mod terminal;
