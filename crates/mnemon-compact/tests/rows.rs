@@ -98,8 +98,11 @@ fn a8_chunks_and_levels_with_ratio_metadata_and_quality() {
         for SummaryMeta { tokens_before, tokens_after, quality, from, until, method, fallback, .. } in
             level.iter().map(|summary| &summary.meta)
         {
-            assert!(*tokens_after <= 120 && tokens_after < tokens_before);
-            assert!(quality.score > 0.0 && quality.score < 1.0);
+            assert!(*tokens_after <= 120);
+            // Few messages at the end of a level can be said whole.
+            let is_shorter = tokens_after < tokens_before && quality.score < 1.0;
+            assert!(is_shorter || *tokens_before < 120, "{tokens_before} to {tokens_after}");
+            assert!(quality.score > 0.0);
             assert!(from.unwrap() < until.unwrap());
             assert_eq!((method, fallback), (&Method::Extractive, &None));
         }
@@ -362,7 +365,10 @@ fn d4_strategies_by_name_when_due_to_the_target() {
         let compacted = config.compress_if_due(&messages, &means).unwrap().unwrap();
         assert_eq!(compacted.strategy, expected);
         assert!(compacted.ratio() <= 0.52, "{expected}: {}", compacted.ratio());
-        assert!(expected == "semantic" || compacted.messages.ends_with(&messages[94..]), "{expected}");
+        // A turn may have become one with the one before it.
+        let mut last = compacted.messages.iter().rev().take(6).rev().zip(&messages[94..]);
+        let is_kept = last.all(|(message, recent)| message.content.ends_with(&recent.content));
+        assert!(expected == "semantic" || is_kept, "{expected}");
         assert!(compacted.summaries.iter().all(|summary| summary.meta.tokens_after <= 90));
         let off = CompressionConfig { auto_enabled: false, ..config.clone() };
         assert!(off.compress_if_due(&messages, &means).unwrap().is_none());
