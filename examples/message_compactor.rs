@@ -52,7 +52,10 @@ fn main() -> Result<(), Box<dyn Error>> {
         let outcome = compactor.compact_if_needed(&messages, tier, &means(), now)?;
         if let Some(compacted) = outcome.compacted() {
             check_order(&compacted.messages)?;
-            assert!(compacted.messages.ends_with(&before[before.len() - 10..]), "the last 10 stay as they are");
+            // The first of them may have become one turn with the critical message before it.
+            let recent = compacted.messages.iter().rev().zip(before.iter().rev()).take(10);
+            let mut recent = recent.map(|(now, before)| now.content.ends_with(&before.content));
+            assert!(recent.all(|is_there| is_there), "the last 10 stay word for word");
             assert!(compacted.tokens_after <= 1_400, "half of the threshold");
             let summaries = compacted.messages.iter().filter_map(summary_of);
             deepest = summaries.map(|meta| meta.depth).fold(deepest, u32::max);

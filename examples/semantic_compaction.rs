@@ -64,7 +64,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let plan = Semantic.plan(&messages, &Goal::ratio(0.001), &means)?;
     assert_eq!(plan.kept().count() - 1, 10);
     for place in plan.kept().skip(1).take(3) {
-        println!("  {}", messages[place].content);
+        println!("  {}", messages[place].content.lines().next().unwrap_or_default());
     }
 
     println!("--- what is recent, and what is important");
@@ -74,7 +74,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let important: Vec<usize> =
         kept.iter().copied().filter(|&place| place > 0 && place + 10 < messages.len()).collect();
     for &place in &important {
-        println!("  {}", messages[place].content);
+        println!("  {}", messages[place].content.lines().next().unwrap_or_default());
     }
     assert!(kept.is_sorted() && kept.ends_with(&(messages.len() - 10..messages.len()).collect::<Vec<_>>()));
     let has_word = |place: usize| {
