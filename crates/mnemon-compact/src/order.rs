@@ -73,7 +73,7 @@ pub fn check_order(messages: &[Message]) -> Result<(), OrderError> {
 
 /// Stands first where the person's words before an answer were left out.
 const OPENING: &str = "[Earlier messages were left out.]";
-/// Stands between a summary and the person's words.
+/// Stands between a summary, or what is critical, and other words of the same role.
 const BRIDGE: &str = "Understood.";
 /// Stands for a result without text.
 const NO_OUTPUT: &str = "[no output]";
@@ -173,7 +173,9 @@ impl Arranged {
         match last.and_then(|last| self.placed.get_mut(last)) {
             None if message.role == Role::Assistant => self.bridge(Role::User, OPENING),
             Some(before) if before.message.role == message.role => {
-                if before.message.is_said() && message.is_said() {
+                // What is critical does not make another message so by standing beside it.
+                let same = before.message.critical == message.critical;
+                if same && before.message.is_said() && message.is_said() {
                     before.origins.extend(origins);
                     let calls = !message.tool_calls.is_empty();
                     merge(&mut before.message, message);
@@ -231,7 +233,6 @@ fn merge(into: &mut Message, next: Message) {
     }
     join(&mut into.content, &text);
     into.tool_calls.extend(next.tool_calls);
-    into.critical |= next.critical;
     into.priority = into.priority.max(next.priority);
     into.id = into.id.take().or(next.id);
     into.at = into.at.or(next.at);
@@ -285,6 +286,11 @@ mod tests {
         check(
             &[Message::user("u").named("Ann"), Message::system("s"), Message::user("v").named("Bob")],
             &["user: Ann: u\n\nBob: v", "system: s"],
+        );
+        // What is critical stays so alone: joined with it, the other would never leave.
+        check(
+            &[Message::user("u").critical(), Message::user("v"), Message::user("w")],
+            &["user: u", "assistant: Understood.", "user: v\n\nw"],
         );
         check(&[Message::tool("a", "1").named("f")], &["user: [Result of f]\n1"]);
         check(

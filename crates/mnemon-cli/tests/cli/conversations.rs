@@ -37,7 +37,8 @@ fn what_left_the_window_is_summarised_and_shown_with_what_it_was_made_of() {
     let home = Home::new();
     let settings = home.write("mnemon.toml", "stm_capacity = 300\nchunk_size = 100\nsummary_tokens = 40\n");
     let settings = ["--config", settings.to_str().unwrap()];
-    let turn = |n: usize| format!("{{\"role\":\"user\",\"text\":\"On day {n} the boat Aurora-{n} sailed to harbour {n}\"}}");
+    let turn =
+        |n: usize| format!("{{\"role\":\"user\",\"text\":\"On day {n} the boat Aurora-{n} sailed to harbour {n}\"}}");
     let lines: Vec<String> = (0..60).map(turn).collect();
     for ten in lines.chunks(10) {
         let ran = home.run_with(&ten.join("\n"), &[&["observe"], &settings[..]].concat());
