@@ -5,7 +5,7 @@ use std::sync::Arc;
 use mnemon_core::EmbedError;
 use mnemon_select::SelectError;
 
-use crate::OrderError;
+use crate::{AgentError, OrderError};
 
 /// Why a conversation could not be compacted, or not by this strategy.
 #[derive(Debug, thiserror::Error)]
@@ -64,6 +64,33 @@ pub enum CompactError {
     NoRoom {
         /// The most tokens.
         max_tokens: usize,
+    },
+    /// The agent, or another part of the owner's, failed.
+    #[error("the {part} failed to {task}")]
+    Outside {
+        /// Which part.
+        part: &'static str,
+        /// What it was asked to do.
+        task: &'static str,
+        /// What it said.
+        #[source]
+        source: AgentError,
+    },
+    /// The agent is or does something else than it should.
+    #[error("expected {expected} from the agent, got {got}")]
+    BadAgent {
+        /// What it should.
+        expected: String,
+        /// What it is or did.
+        got: String,
+    },
+    /// A compaction made the context of an agent no shorter.
+    #[error("expected fewer than {before} tokens after the compaction, got {after}")]
+    NotFreed {
+        /// The tokens before.
+        before: usize,
+        /// The tokens after, as far as they came down.
+        after: usize,
     },
     /// A setting is outside of its range.
     #[error("expected {field} to be {expected}, got {got}")]

@@ -5,6 +5,9 @@
 //! from. What is [critical](Message::critical) and what the system says is never dropped, and calls of tools keep their
 //! results. [`Extractive`] writes summaries offline, out of sentences of the source.
 //!
+//! A [`ContextMonitor`] watches how full the context of an [`Agent`] is, compacts it from 80 % on, and from 95 % on has
+//! a new session take over; whichever step of that fails, the old session is still there.
+//!
 //! Nothing here stores, reads a clock, opens a connection or starts a thread. What embeds, counts tokens or writes like a
 //! language model is given by the owner.
 //!
@@ -36,6 +39,7 @@ mod error;
 mod fixtures;
 mod goal;
 mod message;
+mod monitor;
 mod order;
 mod plan;
 mod salience;
@@ -53,6 +57,11 @@ pub use cues::Cues;
 pub use error::{Attempt, CompactError};
 pub use goal::Goal;
 pub use message::{MESSAGE_TOKENS, Message, MessageKind, ToolCall, count_tokens};
+pub use monitor::{
+    Advice, Agent, AgentError, AgentId, Checked, CompactionAim, CompactionResult, ContextMonitor, Handover,
+    HandoverRequest, HistoryState, LeftOver, NextIssue, NoLog, RotationLog, RotationPhase, RotationProblem,
+    RotationRecord, RotationStep, SessionRotation, SummaryHandover, Thresholds, Usage, UsageFrom,
+};
 pub use order::{OrderError, check_order};
 pub use plan::{Compacted, Fate, Means, Plan};
 pub use strategy::{Hybrid, HybridMode, RecentAndImportant, Rest, Salient, Semantic, Strategy, Summarise, Truncate};
