@@ -43,6 +43,8 @@ impl LanguageModel for Remembering {
     }
 }
 
+type Failure = Box<dyn Error + Send + Sync>;
+
 fn conversation() -> Vec<Message> {
     vec![
         Message::user("The build fails on Windows with error E0433 since Tuesday."),
@@ -53,18 +55,18 @@ fn conversation() -> Vec<Message> {
     ]
 }
 
-fn summarise(model: Arc<dyn LanguageModel>) -> Result<Summary, Box<dyn Error>> {
+fn summarise(model: Arc<dyn LanguageModel>) -> Result<Summary, Failure> {
     let prompts = Prompts { domain: Domain::Technical, task: Task::Handover, extra: None };
     let messages = conversation();
     let request = SummaryRequest::of(&messages, 60, &EstimateCounter);
     Ok(ModelSummarizer::new(model).with_prompts(prompts).summarise(&request)?)
 }
 
-fn check(is_so: bool, expected: &str, got: &dyn std::fmt::Debug) -> Result<(), Box<dyn Error>> {
+fn check(is_so: bool, expected: &str, got: &dyn std::fmt::Debug) -> Result<(), Failure> {
     if is_so { Ok(()) } else { Err(format!("expected {expected}, got {got:?}").into()) }
 }
 
-fn main() -> Result<(), Box<dyn Error>> {
+fn main() -> Result<(), Failure> {
     let local = LocalModel::start(4_000)?;
     let url = format!("{}/v1", local.url);
     let configs = [

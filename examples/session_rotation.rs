@@ -13,7 +13,6 @@
 mod local_model;
 
 use std::borrow::Cow;
-use std::error::Error;
 use std::fmt::Write;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -49,7 +48,7 @@ impl ChatAgent {
     }
 
     fn session(model: Model, context_tokens: usize, sessions: Arc<AtomicUsize>) -> Self {
-        let session = format!("session {}", sessions.fetch_add(1, Ordering::Relaxed) + 1);
+        let session = format!("chat-{}", sessions.fetch_add(1, Ordering::Relaxed) + 1);
         let messages = vec![Message::system(INSTRUCTIONS)];
         Self { model, session, messages, context_tokens, unseen: 0, is_open: true, sessions }
     }
@@ -121,8 +120,8 @@ struct Desk {
 
 impl Desk {
     /// Says something, remembers it, and does what is due.
-    fn say(&mut self, text: &str, next: &NextIssue) -> Result<String, Box<dyn Error>> {
-        let answer = self.agent.send_message(text).map_err(|error| error as Box<dyn Error>)?;
+    fn say(&mut self, text: &str, next: &NextIssue) -> Result<String, AgentError> {
+        let answer = self.agent.send_message(text)?;
         self.memory.observe(text, &answer)?;
         let summarizer = Extractive::default();
         let means = Means { counter: &EstimateCounter, vectors: None, summarizer: &summarizer };
@@ -138,6 +137,13 @@ impl Desk {
                     result.reduction() * 100.0,
                     result.passes
                 );
+                let summaries = result.compacted.iter().flat_map(|compacted| &compacted.summaries);
+                for summary in summaries {
+                    println!("  summary of {} messages by {:?}", summary.meta.messages, summary.meta.method);
+                    if let Some(why) = &summary.meta.fallback {
+                        println!("  (the agent's own was not taken: {why})");
+                    }
+                }
                 self.compactions.push(result);
             }
             Advice::Rotate => {
@@ -155,7 +161,7 @@ impl Desk {
 const FACT: &str = "The frame number of my folding bike is WBK 20817 H, I keep it under the forward berth.";
 const QUESTION: &str = "What was the frame number of my folding bike?";
 
-fn main() -> Result<(), Box<dyn Error>> {
+fn main() -> Result<(), AgentError> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let (_local, url, name, context_tokens) = match arguments.as_slice() {
         [] => {
@@ -168,12 +174,14 @@ fn main() -> Result<(), Box<dyn Error>> {
     };
     let model = Model::new(&ModelConfig::compatible(url, name).timeout(Duration::from_secs(120)))?;
     let folder = tempfile::tempdir()?;
-    let memory = ContextManager::open(folder.path().join("memory.db"))?;
+    // What memory builds has to fit where it goes: both count alike.
+    let memory =
+        ContextManager::builder().token_counter(Arc::new(EstimateCounter)).open(folder.path().join("memory.db"))?;
 
     // The handover is what long-term memory knows about the next issue.
     let remembered = memory.clone();
     let handover = move |request: &HandoverRequest<'_>| -> Result<String, AgentError> {
-        let asked = ContextRequest::new(request.next.message()).budget(request.max_tokens).recent_k(2);
+        let asked = ContextRequest::new(request.next.message()).budget(request.max_tokens).recent_k(0);
         let context = remembered.build_context(asked)?;
         // The last message is the issue itself, which the new session is told anyway.
         let known = context.messages().split_last().map_or(&[][..], |(_, known)| known);
@@ -228,7 +236,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     if !rotation.success || !rotation.problems.is_empty() || !rotation.left_over.is_empty() {
         return Err(format!("expected a rotation without problems, got {rotation:?}").into());
     }
-    if desk.agent.session != "session 2" || !desk.agent.is_open {
+    if desk.agent.session != "chat-2" || !desk.agent.is_open {
         return Err(format!("expected the second session, got {}", desk.agent.session).into());
     }
     println!("  handed over ({} tokens):", rotation.handover_tokens);
@@ -244,9 +252,9 @@ fn main() -> Result<(), Box<dyn Error>> {
     }
 
     // A session without the handover does not know it: it was the handover that told.
-    let mut bare = desk.agent.spawn().map_err(|error| error as Box<dyn Error>)?;
-    let answer = bare.send_message(QUESTION).map_err(|error| error as Box<dyn Error>)?;
-    bare.close().map_err(|error| error as Box<dyn Error>)?;
+    let mut bare = desk.agent.spawn()?;
+    let answer = bare.send_message(QUESTION)?;
+    bare.close()?;
     println!("(a session without the handover says: {answer})");
     if answer.contains("20817") {
         return Err("expected a session without the handover not to know".into());

@@ -22,9 +22,9 @@ use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 
 /// A server on a free port of this machine. It ends when it is dropped.
-pub struct LocalModel {
+pub(crate) struct LocalModel {
     /// Where it is, without a path.
-    pub url: String,
+    pub(crate) url: String,
     state: Arc<Shared>,
     stop: Option<oneshot::Sender<()>>,
     thread: Option<JoinHandle<()>>,
@@ -37,11 +37,11 @@ struct Shared {
 }
 
 /// The key that it accepts, beside none.
-pub const KEY: &str = "sk-local-0123456789";
+pub(crate) const KEY: &str = "sk-local-0123456789";
 
 impl LocalModel {
     /// A model that reads and writes so many tokens.
-    pub fn start(context_tokens: usize) -> Result<Self, Box<dyn Error>> {
+    pub(crate) fn start(context_tokens: usize) -> Result<Self, Box<dyn Error + Send + Sync>> {
         let listener = StdListener::bind("127.0.0.1:0")?;
         listener.set_nonblocking(true)?;
         let url = format!("http://{}", listener.local_addr()?);
@@ -68,13 +68,13 @@ impl LocalModel {
 
     /// How often it was asked.
     #[allow(dead_code, reason = "not every example counts")]
-    pub fn requests(&self) -> usize {
+    pub(crate) fn requests(&self) -> usize {
         self.state.requests.load(Ordering::Relaxed)
     }
 
     /// From now on it fails, or works again.
     #[allow(dead_code, reason = "not every example needs a failure")]
-    pub fn set_down(&self, is_down: bool) {
+    pub(crate) fn set_down(&self, is_down: bool) {
         self.state.is_down.store(is_down, Ordering::Relaxed);
     }
 }

@@ -328,6 +328,23 @@ fn a_session_takes_over() {
     assert!(stage.check(rotation).is_empty());
 }
 
+/// Without a handover and a log of the owner's.
+#[test]
+fn the_usual_handover_is_a_summary() {
+    let mut stage = Stage::new(20, BTreeMap::new());
+    stage.monitor = ContextMonitor::new(UsageFrom::Messages(ModelTier::Limit(5_000)));
+    let rotation = stage.rotate();
+    assert!(rotation.success && rotation.problems.is_empty(), "{rotation:?}");
+    assert!(rotation.handover.as_ref().unwrap().contains("user: On day 3 boat 3 left for Harbour3."), "{rotation:?}");
+    // What is carried over word for word is not told twice.
+    assert!(!rotation.handover.unwrap().contains("Never delete"));
+    let held = stage.agent.messages();
+    assert_eq!(
+        (held[0].content.as_str(), held[1].content.as_str()),
+        ("You help with boats.", "Never delete the table of boats.")
+    );
+}
+
 /// Each single fault, before and after its work was done, and for as long as it lasts.
 #[test]
 fn each_step_that_fails_is_named_and_undone() {

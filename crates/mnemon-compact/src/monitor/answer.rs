@@ -13,6 +13,8 @@ use crate::{
 pub(super) struct Answered<'a> {
     agent: String,
     answer: Option<Result<String, Fallback>>,
+    /// What the agent was asked about: all that was said. It is more than what a summary stands for.
+    history: &'a [Message],
     least_quality: f64,
     /// The answer stands for the whole session: a second summary beside it needs another text.
     is_taken: AtomicBool,
@@ -23,10 +25,11 @@ impl<'a> Answered<'a> {
     pub(super) fn new(
         agent: String,
         answer: Option<Result<String, Fallback>>,
+        history: &'a [Message],
         least_quality: f64,
         inner: &'a dyn Summarizer,
     ) -> Self {
-        Self { agent, answer, least_quality, is_taken: AtomicBool::new(false), inner }
+        Self { agent, answer, history, least_quality, is_taken: AtomicBool::new(false), inner }
     }
 
     /// The summary that the answer makes, or why it makes none.
@@ -41,13 +44,16 @@ impl<'a> Answered<'a> {
             return Ok(Err(Fallback::TooLong { model: model(), expected: request.max_tokens, got }));
         }
         // By words: an answer need not be embedded to be told from one that says nothing.
-        let plain = SummaryRequest { vectors: None, ..request.clone() };
-        let least = match Extractive::default().summarise(&plain) {
+        let is_told = |message: &Message| message.role != Role::System && message.kind != MessageKind::Bridge;
+        let told: Vec<(usize, &Message)> =
+            self.history.iter().enumerate().filter(|(_, message)| is_told(message)).collect();
+        let sources: Vec<&str> = told.iter().map(|(_, message)| message.content.as_str()).collect();
+        let extract = SummaryRequest::new(told, request.max_tokens, request.counter);
+        let least = match Extractive::default().summarise(&extract) {
             Ok(extract) => f64::from(extract.meta.quality.score) * self.least_quality,
             Err(CompactError::NothingToSummarise { .. } | CompactError::NoRoom { .. }) => 0.0,
             Err(error) => return Err(error),
         };
-        let sources: Vec<&str> = request.messages.iter().map(|(_, message)| message.content.as_str()).collect();
         let score = f64::from(quality(&sources, text, None)?.score);
         if score < least {
             let why = format!("its summary has a quality of {score:.2}, expected at least {least:.2}");
@@ -128,7 +134,7 @@ mod tests {
             assert!(
                 agent.asked[0].contains("at most 45 words") && agent.asked[0].contains("add nothing, guess nothing")
             );
-            let answered = Answered::new("tester".to_owned(), answer, aim.least_quality, means.summarizer);
+            let answered = Answered::new("tester".to_owned(), answer, &messages, aim.least_quality, means.summarizer);
             answered.summarise(&SummaryRequest::of(&messages, 60, means.counter)).unwrap()
         })
     }
@@ -165,7 +171,7 @@ mod tests {
     fn an_answer_stands_for_one_summary_only() {
         with_means(|means| {
             let messages = talk(8);
-            let answered = Answered::new("a".into(), Some(Ok("Boat 1 left.".into())), 0.0, means.summarizer);
+            let answered = Answered::new("a".into(), Some(Ok("Boat 1 left.".into())), &messages, 0.0, means.summarizer);
             let request = SummaryRequest::of(&messages, 60, means.counter);
             assert_eq!(answered.summarise(&request).unwrap().text, "Boat 1 left.");
             let second = answered.summarise(&request).unwrap();

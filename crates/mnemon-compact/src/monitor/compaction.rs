@@ -139,7 +139,8 @@ impl ContextMonitor {
         while result.passes < PASSES {
             result.passes += 1;
             let kind = result.agent.kind.clone();
-            let summarizer = Answered::new(kind, answer.clone(), self.compaction.least_quality, means.summarizer);
+            let least = self.compaction.least_quality;
+            let summarizer = Answered::new(kind, answer.clone(), &old.messages, least, means.summarizer);
             let is_last = result.passes == PASSES;
             let done = match self.pass(agent, &old, &goal, is_last, &Means { summarizer: &summarizer, ..*means }) {
                 Ok(done) => done,

@@ -22,8 +22,8 @@ pub use thresholds::{Advice, Thresholds};
 
 use crate::compactor::share_of;
 use crate::{
-    CompactError, CompactionMetrics, Hybrid, HybridMode, ModelTier, Prompts, Salient, Strategy, Summarise, Task,
-    Truncate, count_tokens,
+    CompactError, CompactionMetrics, Hybrid, HybridMode, ModelTier, Prompts, Salient, Strategy, Summarise, Truncate,
+    count_tokens,
 };
 use thresholds::Watch;
 
@@ -85,8 +85,8 @@ pub struct CompactionAim {
     /// its whole context. An answer that is empty, too long or says too little is not taken; the summariser at hand then
     /// writes the summary, and its [`fallback`](crate::SummaryMeta::fallback) says why.
     pub ask_agent: bool,
-    /// How much of what matters has to be in the agent's summary, as a share of what [`crate::Extractive`] gets into the
-    /// same room ([`crate::quality`], by words). 0 takes any answer, 1 hardly one.
+    /// How much of what matters in the session has to be in the agent's summary, as a share of what [`crate::Extractive`]
+    /// gets into the same room ([`crate::quality`], by words). 0 takes any answer, 1 hardly one.
     pub least_quality: f64,
     /// What the agent is asked for.
     pub prompts: Prompts,
@@ -112,7 +112,7 @@ impl Default for CompactionAim {
             summary_max_tokens: 1_024,
             ask_agent: true,
             least_quality: 0.4,
-            prompts: Prompts { task: Task::Continue, ..Prompts::default() },
+            prompts: Prompts::default(),
         }
     }
 }
@@ -261,4 +261,94 @@ const AGENT: &str = "agent";
 
 fn failed(part: &'static str, task: &'static str, source: AgentError) -> CompactError {
     CompactError::Outside { part, task, source }
+}
+
+#[cfg(test)]
+mod tests {
+    use mnemon_core::EstimateCounter;
+
+    use super::fixtures::{TestAgent, talk};
+    use super::*;
+    use crate::Message;
+
+    /// An agent that reports nothing.
+    struct Silent(TestAgent);
+
+    impl Agent for Silent {
+        fn id(&self) -> AgentId {
+            self.0.id()
+        }
+
+        fn history(&self) -> Result<std::borrow::Cow<'_, [Message]>, AgentError> {
+            self.0.history()
+        }
+
+        fn send_message(&mut self, text: &str) -> Result<String, AgentError> {
+            self.0.send_message(text)
+        }
+
+        fn replace_history(&mut self, messages: Vec<Message>) -> Result<(), AgentError> {
+            self.0.replace_history(messages)
+        }
+
+        fn spawn(&self) -> Result<Self, AgentError> {
+            self.0.spawn().map(Self)
+        }
+
+        fn close(&mut self) -> Result<(), AgentError> {
+            self.0.close()
+        }
+    }
+
+    #[test]
+    fn usage_is_counted_or_reported() {
+        let mut agent = TestAgent::new(talk(10), 500);
+        agent.overhead = 7;
+        let (counted, tier) = (agent.tokens(), ModelTier::Limit(1_000));
+        let reported = Usage { used: counted + 7, total: 500 };
+        let from_messages = Usage { used: counted, total: 1_000 };
+        let silent = Silent(agent.clone());
+        let of = |from| ContextMonitor::new(from).usage(&agent, &EstimateCounter).unwrap();
+        let of_silent = |from| ContextMonitor::new(from).usage(&silent, &EstimateCounter);
+        assert_eq!(of(UsageFrom::Messages(tier)), from_messages);
+        assert_eq!(of(UsageFrom::Agent), reported);
+        assert_eq!(of(UsageFrom::AgentOrMessages(tier)), reported);
+        assert_eq!(of_silent(UsageFrom::AgentOrMessages(tier)).unwrap(), from_messages);
+        let error = of_silent(UsageFrom::Agent).unwrap_err();
+        assert_eq!(error.to_string(), "expected its usage from the agent, got nothing reported");
+        assert!(of_silent(UsageFrom::Messages(ModelTier::Limit(0))).is_err());
+    }
+
+    #[test]
+    fn what_is_due_is_told_at_the_thresholds() {
+        let agent = TestAgent::new(talk(100), 0);
+        let advice = |share: f64| {
+            let limit = (agent.tokens() as f64 / share) as usize;
+            let mut monitor = ContextMonitor::new(UsageFrom::Messages(ModelTier::Limit(limit)));
+            monitor.check(&agent, &EstimateCounter).unwrap().advice
+        };
+        assert_eq!(
+            [0.79, 0.801, 0.949, 0.951].map(advice),
+            [Advice::Fine, Advice::Compact, Advice::Compact, Advice::Rotate]
+        );
+    }
+
+    #[test]
+    fn bad_settings_are_told() {
+        #[track_caller]
+        fn check(wrong: impl FnOnce(&mut ContextMonitor), field: &str) {
+            let mut monitor = ContextMonitor::new(UsageFrom::Agent);
+            wrong(&mut monitor);
+            let error = monitor.check(&TestAgent::new(talk(2), 100), &EstimateCounter).unwrap_err();
+            assert!(error.to_string().starts_with(&format!("expected {field} to be ")), "{error}");
+        }
+        check(|monitor| monitor.compaction.target = f64::NAN, "target");
+        check(|monitor| monitor.compaction.target = 1.0, "target");
+        check(|monitor| monitor.compaction.least = 0.46, "least");
+        check(|monitor| monitor.compaction.least_quality = 1.1, "least_quality");
+        check(|monitor| monitor.compaction.summary_max_tokens = 0, "summary_max_tokens");
+        check(|monitor| monitor.handover_max_tokens = 0, "handover_max_tokens");
+        check(|monitor| monitor.close_attempts = 0, "close_attempts");
+        check(|monitor| monitor.thresholds.rearm = 0.9, "rearm");
+    }
 }

@@ -13,7 +13,6 @@ use crate::{CompactError, MESSAGE_TOKENS, Means, count_tokens};
 
 /// What a rotation did. Whatever happened, the agent that it was asked for is usable: it is the new one when
 /// [`success`](SessionRotation::success) says so, else the old one, which then was only read.
-#[derive(Debug)]
 #[must_use = "it says whether the agent was replaced, and holds sessions that could not be closed"]
 #[non_exhaustive]
 pub struct SessionRotation<A> {
@@ -92,6 +91,25 @@ pub struct LeftOver<A> {
 impl<A> std::fmt::Debug for LeftOver<A> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("LeftOver").field("id", &self.id).finish_non_exhaustive()
+    }
+}
+
+// An agent need not be printable.
+impl<A> std::fmt::Debug for SessionRotation<A> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("SessionRotation")
+            .field("old", &self.old)
+            .field("new", &self.new)
+            .field("issue", &self.issue)
+            .field("at", &self.at)
+            .field("before", &self.before)
+            .field("after", &self.after)
+            .field("handover_tokens", &self.handover_tokens)
+            .field("carried", &self.carried)
+            .field("success", &self.success)
+            .field("problems", &self.problems)
+            .field("left_over", &self.left_over)
+            .finish_non_exhaustive()
     }
 }
 
