@@ -154,7 +154,7 @@ impl ContextMonitor {
             if is_held {
                 best = Some(done);
             }
-            if is_held && best.as_ref().is_some_and(|best| best.after.used <= most) {
+            if best.as_ref().is_some_and(|best| best.after.used <= most) {
                 break;
             }
         }
