@@ -178,20 +178,13 @@ fn main() -> Result<(), AgentError> {
     let memory =
         ContextManager::builder().token_counter(Arc::new(EstimateCounter)).open(folder.path().join("memory.db"))?;
 
-    // The handover is what long-term memory knows about the next issue.
-    let remembered = memory.clone();
-    let handover = move |request: &HandoverRequest<'_>| -> Result<String, AgentError> {
-        let asked = ContextRequest::new(request.next.message()).budget(request.max_tokens).recent_k(0);
-        let context = remembered.build_context(asked)?;
-        // The last message is the issue itself, which the new session is told anyway.
-        let known = context.messages().split_last().map_or(&[][..], |(_, known)| known);
-        Ok(known.iter().map(|message| message.content.as_str()).collect::<Vec<_>>().join("\n"))
-    };
     let log = |record: &RotationRecord| -> Result<(), AgentError> {
         println!("  log: {:?}", record.phase);
         Ok(())
     };
-    let monitor = ContextMonitor::new(UsageFrom::Agent).with_handover(Box::new(handover)).with_log(Box::new(log));
+    let monitor = ContextMonitor::new(UsageFrom::Agent);
+    // The handover is what long-term memory knows about the next issue.
+    let monitor = monitor.with_handover(Box::new(memory.clone())).with_log(Box::new(log));
     let agent = ChatAgent::new(model, context_tokens);
     let mut desk = Desk { agent, monitor, memory, compactions: Vec::new(), rotations: Vec::new() };
 

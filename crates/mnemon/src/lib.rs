@@ -38,6 +38,7 @@ mod erasure;
 mod error;
 mod forgetting;
 mod guard;
+mod handover;
 pub mod import;
 mod ingest;
 mod manager;

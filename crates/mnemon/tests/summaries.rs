@@ -4,7 +4,10 @@
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
-use mnemon::compact::{CompactError, Extractive, Method, ModelSummarizer, Summarizer, Summary, SummaryRequest};
+use mnemon::compact::{
+    Agent, AgentError, AgentId, CompactError, ContextMonitor, Extractive, Means, Message, Method, ModelSummarizer,
+    ModelTier, NextIssue, Summarizer, Summary, SummaryRequest, UsageFrom,
+};
 use mnemon::{
     Block, Builder, Config, ContextManager, ContextRequest, Field, ListFilter, Memory, MemoryId, MemoryQuery,
     MemoryUpdate, NewTurn, Placement, Role, Selection, Summaries, Timestamp, Trust,
@@ -304,4 +307,75 @@ fn turns_that_come_while_a_summary_is_written_change_nothing() {
     check_links(&memory);
     assert!(all(&memory, Kind::Summary).iter().all(|summary| !summary.text.contains("day 4 ")));
     assert_eq!(memory.check().unwrap(), []);
+}
+
+#[test]
+fn what_memory_knows_is_handed_over_within_the_tokens_of_who_asks() {
+    /// Counts twice as many as the memory does.
+    struct Twice;
+    impl mnemon::TokenCounter for Twice {
+        fn name(&self) -> &str {
+            "twice"
+        }
+        fn count(&self, text: &str) -> usize {
+            2 * mnemon::EstimateCounter.count(text)
+        }
+    }
+    let memory = small(Summaries::Inline).token_counter(Arc::new(mnemon::EstimateCounter)).open_in_memory().unwrap();
+    talk(&memory, 0..120);
+    let next = NextIssue::new("4", "Find the boat", "Where did the boat Aurora-5 leave for?");
+    let extractive = Extractive::default();
+    for (counter, max_tokens) in
+        [(&mnemon::EstimateCounter as &dyn mnemon::TokenCounter, 500), (&Twice, 500), (&Twice, 60)]
+    {
+        let means = Means { counter, vectors: None, summarizer: &extractive };
+        let mut agent = Parrot::default();
+        let monitor =
+            ContextMonitor::new(UsageFrom::Messages(ModelTier::General)).with_handover(Box::new(memory.clone()));
+        let mut monitor = monitor;
+        monitor.handover_max_tokens = max_tokens;
+        let rotation = monitor.trigger_rotation(&mut agent, &next, &means, Timestamp::UNIX_EPOCH);
+        assert!(rotation.success, "{:?}", rotation.problems);
+        let handed = rotation.handover.unwrap();
+        assert!(counter.count(&handed) <= max_tokens && !handed.contains("Find the boat"), "{handed}");
+        if max_tokens == 500 {
+            assert!(handed.contains("Aurora-5 left for harbour number 35"), "{handed}");
+            assert!(agent.history[0].content.contains("Aurora-5 left"));
+        }
+    }
+}
+
+/// An agent that answers with what it was told.
+#[derive(Default, Clone)]
+struct Parrot {
+    session: usize,
+    history: Vec<Message>,
+}
+
+impl Agent for Parrot {
+    fn id(&self) -> AgentId {
+        AgentId::new("parrot", self.session.to_string())
+    }
+
+    fn history(&self) -> Result<std::borrow::Cow<'_, [Message]>, AgentError> {
+        Ok(std::borrow::Cow::Borrowed(&self.history))
+    }
+
+    fn send_message(&mut self, text: &str) -> Result<String, AgentError> {
+        self.history.extend([Message::user(text), Message::assistant(text)]);
+        Ok(text.to_owned())
+    }
+
+    fn replace_history(&mut self, messages: Vec<Message>) -> Result<(), AgentError> {
+        self.history = messages;
+        Ok(())
+    }
+
+    fn spawn(&self) -> Result<Self, AgentError> {
+        Ok(Self { session: self.session + 1, history: Vec::new() })
+    }
+
+    fn close(&mut self) -> Result<(), AgentError> {
+        Ok(())
+    }
 }

@@ -2,7 +2,7 @@
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use mnemon_core::Role;
+use mnemon_core::{Role, with_causes};
 
 use super::{Agent, CompactionAim};
 use crate::{
@@ -103,16 +103,7 @@ pub(super) fn ask<A: Agent>(
     let asked = aim.prompts.user(SOURCE, max_tokens, depth.max().unwrap_or(1));
     let prompt = format!("{}\n\n{asked}", aim.prompts.system());
     let answer = agent.send_message(&prompt);
-    Some(answer.map_err(|error| {
-        let mut why = error.to_string();
-        let mut cause = error.source();
-        while let Some(error) = cause {
-            why.push_str(": ");
-            why.push_str(&error.to_string());
-            cause = error.source();
-        }
-        Fallback::Failed { model: agent.id().kind, why }
-    }))
+    Some(answer.map_err(|error| Fallback::Failed { model: agent.id().kind, why: with_causes(&*error) }))
 }
 
 /// Stands where a prompt has its source: the agent has it before its eyes.

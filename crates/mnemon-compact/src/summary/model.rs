@@ -1,11 +1,10 @@
 //! Summaries by a language model.
 
-use std::error::Error;
 use std::fmt::Write;
 use std::sync::Arc;
 use std::time::Duration;
 
-use mnemon_core::{LanguageModel, Prompt};
+use mnemon_core::{LanguageModel, Prompt, with_causes};
 
 use super::{Extractive, Fallback, Method, Prompts, Summarizer, Summary, SummaryRequest};
 use crate::{CompactError, MessageKind};
@@ -121,17 +120,6 @@ fn transcript(request: &SummaryRequest<'_>) -> String {
         for call in &message.tool_calls {
             let _ = write!(text, "\n[calls {} with {}]", call.name, call.arguments);
         }
-    }
-    text
-}
-
-/// An error with those underneath, as its report says it.
-fn with_causes(error: &dyn Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        let _ = write!(text, ": {error}");
-        cause = error.source();
     }
     text
 }
