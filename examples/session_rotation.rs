@@ -19,10 +19,10 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use local_model::LocalModel;
-use mnemon::{ContextManager, ContextRequest, Timestamp};
+use mnemon::{ContextManager, Timestamp};
 use mnemon_compact::{
-    Advice, Agent, AgentError, AgentId, CompactionResult, ContextMonitor, Extractive, HandoverRequest, Means, Message,
-    NextIssue, RotationRecord, SessionRotation, Usage, UsageFrom, count_tokens,
+    Advice, Agent, AgentError, AgentId, CompactionResult, ContextMonitor, Extractive, Means, Message, NextIssue,
+    RotationRecord, SessionRotation, Usage, UsageFrom, count_tokens,
 };
 use mnemon_core::{EstimateCounter, LanguageModel, Prompt, Role, TokenCounter};
 use mnemon_llm::{Model, ModelConfig};
