@@ -5,7 +5,7 @@ import importlib
 import os
 import sys
 
-GROUPS = ("vectors", "embed", "engine")
+GROUPS = ("vectors", "embed", "engine", "compaction")
 
 
 def main() -> None:

@@ -251,3 +251,15 @@ def of_engine(result: dict) -> list[str]:
             )
         )
     return shown
+
+
+def of_compaction(result: dict) -> list[str]:
+    """Seconds to compact, cold."""
+    groups = {
+        "one thread" if part["threads"] == 1 else f"{part['threads']} threads": {
+            name: values["compact 0.5"] for name, values in part["seconds"].items()
+        }
+        for part in result["parts"]
+    }
+    title = "2,000 messages made half as many by k-means, embedding included: seconds"
+    return [save("compaction-peer", bars(title, groups, "s"))]

@@ -14,6 +14,7 @@ from . import places
 PYTHON_PEERS = (
     "torch",
     "sentence-transformers",
+    "scikit-learn",
     "onnxruntime",
     "tokenizers",
     "hnswlib",

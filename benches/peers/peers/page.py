@@ -5,7 +5,7 @@ import json
 
 from . import charts, places
 
-GROUPS = ("embed", "vectors", "engine")
+GROUPS = ("embed", "vectors", "engine", "compaction")
 
 
 def drawn(group: str) -> str:

@@ -63,6 +63,8 @@ def main(group: str, side: str, data: Path) -> None:
         from .embed_sides import make
     elif group == "vectors":
         from .vector_sides import make
+    elif group == "compaction":
+        from .compaction_sides import make
     else:
         from .engine_sides import make
     worker = make(side, data)

@@ -5,6 +5,7 @@
 //! what disturbs the machine disturbs all of them. The sides in Python (peers/worker.py) speak the same.
 
 mod clock;
+mod compaction;
 mod embed;
 mod engine;
 mod error;
@@ -29,7 +30,8 @@ fn side(group: &str, name: &str, data: PathBuf) -> Result<Box<dyn Side>, Error> 
         "embed" => embed::side(name, data),
         "vectors" => vectors::side(name, &data),
         "engine" => engine::side(name, &data),
-        _ => Err(Error::Side { group: "the groups", known: "embed, vectors, engine", got: group.to_owned() }),
+        "compaction" => compaction::side(name),
+        _ => Err(Error::Side { group: "the groups", known: "embed, vectors, engine, compaction", got: group.to_owned() }),
     }
 }
 

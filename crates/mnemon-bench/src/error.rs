@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use mnemon::embed::ModelError;
 use mnemon::import::ImportError;
 use mnemon::{Degradation, EmbedError};
+use mnemon_compact::CompactError;
 use mnemon_index::IndexError;
 
 /// What can go wrong when a benchmark runs.
@@ -104,6 +105,20 @@ pub enum BenchError {
         /// How many questions were considered.
         asked: usize,
     },
+    /// A word that names no way to compact.
+    #[error("expected ways ({known}), got {got:?}")]
+    UnknownWay {
+        /// Their names.
+        known: String,
+        /// The word.
+        got: String,
+    },
+    /// A share of the tokens that is none.
+    #[error("expected ratios above 0 and below 1, got {got}")]
+    Ratio {
+        /// What was asked for.
+        got: f64,
+    },
     /// A number of things to measure on that is none or too large.
     #[error("expected from {min} to {max} {what}, got {got}")]
     Count {
@@ -141,6 +156,9 @@ pub enum BenchError {
     /// The index of vectors failed.
     #[error(transparent)]
     Index(#[from] IndexError),
+    /// A conversation could not be made shorter.
+    #[error(transparent)]
+    Compact(#[from] CompactError),
     /// The engine failed.
     #[error(transparent)]
     Engine(#[from] mnemon::Error),

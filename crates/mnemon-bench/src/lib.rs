@@ -6,6 +6,8 @@
 //! here, from nothing of the engine but its embedding model. [`fit`] learns the weights of a fusion from such questions.
 //! Results are serialised as JSON and drawn as [`Picture`]s.
 //!
+//! [`compaction`] shortens such conversations by every strategy and measures what is left of the evidence.
+//!
 //! [`embed`], [`vectors`], [`ContextReport`] and [`growth`] measure speed, on data that is [`made`] from a seed.
 //!
 //! It is no part of the engine: the library `mnemon` does not depend on it. It holds no data but a few lines of its own
@@ -27,6 +29,7 @@
 mod baseline;
 mod bench;
 mod charts;
+mod compaction;
 mod error;
 pub mod fit;
 mod latency;
@@ -41,6 +44,7 @@ mod speed;
 
 pub use baseline::Baseline;
 pub use bench::{Bench, Engine};
+pub use compaction::{AtRatio, Compacted, CompactionOptions, CompactionReport, Kept, Way, compaction};
 pub use error::BenchError;
 pub use latency::Latency;
 pub use locomo::{

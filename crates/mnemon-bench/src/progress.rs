@@ -18,6 +18,8 @@ pub enum Step {
     Read,
     /// Vectors are put into an index.
     Index,
+    /// Conversations are being made shorter.
+    Compact,
     /// A graph over vectors is being built; how far it has come is not known.
     Graph,
 }

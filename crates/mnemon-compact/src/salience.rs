@@ -1,7 +1,7 @@
 //! Which texts to take under a budget: those that say most that has not been said, for what they cost.
 
 use std::cmp::{Ordering, Reverse};
-use std::collections::{BTreeMap, BinaryHeap, HashMap};
+use std::collections::{BTreeMap, BinaryHeap, HashMap, HashSet};
 
 use ndarray::Array2;
 
@@ -16,6 +16,17 @@ pub(crate) struct Candidate<'a> {
     pub(crate) cost: usize,
     /// What the owner thinks of it; 1 is usual.
     pub(crate) weight: f32,
+    /// What it stands in, with others.
+    pub(crate) line: Option<Line>,
+}
+
+/// What texts share that stand side by side, such as the name of who said them.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Line {
+    /// Texts of one line have the same number.
+    pub(crate) number: usize,
+    /// What the first of them costs more, in tokens.
+    pub(crate) cost: usize,
 }
 
 /// How much more a text is worth that shows a cue, as a share of what its terms are worth.
@@ -56,6 +67,8 @@ pub(crate) struct Salience {
     /// What a term is worth: its surprise among the texts, ln((n + 1) / (texts with it + ½)).
     surprise: Vec<f32>,
     rows: Option<Array2<f32>>,
+    /// The texts of each line.
+    lines: HashMap<usize, Vec<usize>>,
 }
 
 struct Item {
@@ -63,6 +76,7 @@ struct Item {
     terms: Vec<(usize, f32)>,
     factor: f32,
     cost: usize,
+    line: Option<Line>,
     /// Items of equal terms have the same.
     twin: usize,
 }
@@ -107,6 +121,7 @@ impl Salience {
                     terms,
                     factor: candidate.weight.max(0.0) * factor(candidate.text, &statements, &details, finder),
                     cost: candidate.cost.max(1),
+                    line: candidate.line,
                     twin: 0,
                 }
             })
@@ -121,9 +136,15 @@ impl Salience {
             let new = twins.len();
             item.twin = *twins.entry(item.terms.iter().map(|(term, _)| *term).collect()).or_insert(new);
         }
+        let mut lines: HashMap<usize, Vec<usize>> = HashMap::new();
+        for (index, item) in items.iter().enumerate() {
+            if let Some(line) = item.line {
+                lines.entry(line.number).or_default().push(index);
+            }
+        }
         let n = items.len() as f32;
         let surprise = texts.into_iter().map(|texts| ((n + 1.0) / (texts + 0.5)).ln()).collect();
-        Self { items, surprise, rows }
+        Self { items, surprise, rows, lines }
     }
 
     /// What a text is worth when nothing was taken yet, whatever its cost.
@@ -136,7 +157,8 @@ impl Salience {
     /// no more than `budget` together. `taken` were taken before, outside of the budget. In the order of taking.
     ///
     /// The worth falls with what was taken (it is submodular), so that most candidates need not be looked at again in a
-    /// round: lazy greedy, Minoux 1978; the scaling by cost is that of Lin and Bilmes, NAACL 2010.
+    /// round: lazy greedy, Minoux 1978; the scaling by cost is that of Lin and Bilmes, NAACL 2010. Only beside what was
+    /// taken of the same line a text gains by being cheaper: those are looked at again.
     pub(crate) fn choose(&self, taken: &[usize], budget: usize) -> Vec<usize> {
         let mut state = self.nothing_taken();
         let mut is_free = vec![true; self.items.len()];
@@ -153,15 +175,28 @@ impl Salience {
         let (mut left, mut order) = (budget, Vec::new());
         while let Some(entry) = heap.pop() {
             let Reverse(index) = entry.index;
-            let Some(item) = self.items.get(index).filter(|item| item.cost <= left) else { continue };
+            let cost = self.cost(index, &state);
+            // What was looked at again is there twice.
+            if !is_free.get(index).copied().unwrap_or(false) || cost > left {
+                continue;
+            }
             if entry.round != order.len() {
                 let gain = self.gain(index, &mut state);
                 heap.push(Entry { gain, index: entry.index, round: order.len() });
                 continue;
             }
-            left -= item.cost;
-            self.take(index, &mut state);
+            left -= cost;
+            let begun = self.take(index, &mut state);
             order.push(index);
+            if let Some(free) = is_free.get_mut(index) {
+                *free = false;
+            }
+            for &other in begun {
+                if is_free.get(other).copied().unwrap_or(false) {
+                    let gain = self.gain(other, &mut state);
+                    heap.push(Entry { gain, index: Reverse(other), round: order.len() });
+                }
+            }
         }
         order
     }
@@ -172,7 +207,15 @@ impl Salience {
             is_taken: vec![false; self.items.len()],
             chosen: Vec::new(),
             nearest: vec![(0.0, 0); self.items.len()],
+            begun: HashSet::new(),
         }
+    }
+
+    /// What a text costs beside what was taken; more than any budget for what does not exist.
+    fn cost(&self, index: usize, state: &State) -> usize {
+        let Some(item) = self.items.get(index) else { return usize::MAX };
+        let opening = item.line.filter(|line| !state.begun.contains(&line.number)).map_or(0, |line| line.cost);
+        item.cost.saturating_add(opening)
     }
 
     fn gain(&self, index: usize, state: &mut State) -> f32 {
@@ -195,11 +238,12 @@ impl Salience {
             _ => 1.0,
         };
         let repeated = if state.is_taken.get(item.twin) == Some(&true) { REPEATED } else { 1.0 };
-        item.factor * said * novelty * repeated / item.cost as f32
+        item.factor * said * novelty * repeated / self.cost(index, state) as f32
     }
 
-    fn take(&self, index: usize, state: &mut State) {
-        let Some(item) = self.items.get(index) else { return };
+    /// Takes a text. Returns those of its line when it is the first of it: they cost less from now on.
+    fn take(&self, index: usize, state: &mut State) -> &[usize] {
+        let Some(item) = self.items.get(index) else { return &[] };
         for (term, share) in &item.terms {
             if let Some(texts) = state.texts.get_mut(*term) {
                 *texts += share;
@@ -210,6 +254,10 @@ impl Salience {
         }
         if self.rows.as_ref().is_some_and(|rows| index < rows.nrows()) {
             state.chosen.push(index);
+        }
+        match item.line {
+            Some(line) if state.begun.insert(line.number) => self.lines.get(&line.number).map_or(&[], Vec::as_slice),
+            _ => &[],
         }
     }
 
@@ -228,6 +276,8 @@ struct State {
     chosen: Vec<usize>,
     /// For each text the largest cosine with the first so many of `chosen`.
     nearest: Vec<(f32, usize)>,
+    /// Of which lines one was taken.
+    begun: HashSet<usize>,
 }
 
 struct Entry {
@@ -288,7 +338,8 @@ mod tests {
     use crate::Cues;
 
     fn choose(texts: &[&str], taken: &[usize], budget: usize) -> Vec<usize> {
-        let candidates: Vec<_> = texts.iter().map(|text| Candidate { text, cost: 10, weight: 1.0 }).collect();
+        let candidates: Vec<_> =
+            texts.iter().map(|text| Candidate { text, cost: 10, weight: 1.0, line: None }).collect();
         Salience::new(&candidates, &Finder::new(&Cues::default()), None).choose(taken, budget)
     }
 
@@ -315,18 +366,19 @@ mod tests {
         let texts: Vec<String> = (0..40usize)
             .map(|i| (0..4).map(|j| words[(i * 7 + j * (i + 3)) % words.len()]).collect::<Vec<_>>().join(" "))
             .collect();
-        let candidates: Vec<_> =
-            texts.iter().enumerate().map(|(i, text)| Candidate { text, cost: 3 + i % 5, weight: 1.0 }).collect();
+        let line = |i: usize| Some(Line { number: i / 3, cost: 2 }).filter(|_| i % 7 > 0);
+        let candidate = |(i, text)| Candidate { text, cost: 3 + i % 5, weight: 1.0, line: line(i) };
+        let candidates: Vec<_> = texts.iter().map(String::as_str).enumerate().map(candidate).collect();
         let salience = Salience::new(&candidates, &Finder::new(&Cues::default()), None);
         let budget = 70;
         let mut state = salience.nothing_taken();
         let (mut left, mut expected) = (budget, Vec::new());
         while let Some((_, index)) = (0..40)
-            .filter(|index| !expected.contains(index) && candidates[*index].cost <= left)
+            .filter(|index| !expected.contains(index) && salience.cost(*index, &state) <= left)
             .map(|index| (salience.gain(index, &mut state), index))
             .reduce(|best, next| if next.0 > best.0 { next } else { best })
         {
-            left -= candidates[index].cost;
+            left -= salience.cost(index, &state);
             salience.take(index, &mut state);
             expected.push(index);
         }

@@ -1,24 +1,19 @@
 //! Representatives of clusters.
 
-use linfa::DatasetBase;
-use linfa::traits::{Fit, Predict};
-use linfa_clustering::{KMeans, KMeansInit};
-use linfa_nn::distance::Distance;
-use ndarray::{Array1, Array2, ArrayView, ArrayView1, ArrayView2, Axis, Dimension};
+use ndarray::{Array2, ArrayView1, ArrayView2, Axis};
 use rand_xoshiro::Xoshiro256Plus;
 use rand_xoshiro::rand_core::{RngCore, SeedableRng};
+use rayon::prelude::*;
 
 use crate::SelectError;
 use crate::error::check_finite;
 
 /// Where Lloyd's iteration stops at the latest. Sentence vectors settle within 10 to 30 rounds; the rest is a bound on
 /// the cost for input that does not.
-const MAX_ITERATIONS: u64 = 60;
-
-/// The movement of all centroids together, relative to their size, below which they have settled. linfa counts a
-/// centroid's last place as one of its rows, so that it creeps towards the mean long after its rows are settled;
-/// [`representatives`] takes the mean itself.
-const TOLERANCE: f32 = 1e-3;
+const MAX_ITERATIONS: usize = 60;
+/// A thread is handed at least so many rows to compare with one centroid, and with many: less would not be worth waking it.
+const LEAST_WITH_ONE: usize = 256;
+const LEAST_WITH_MANY: usize = 8;
 
 /// Chooses `k` rows that together cover the set: k-means with `k` clusters, and of each cluster the row nearest to its
 /// centroid (Euclidean distance). Rows of unit length are so compared by cosine.
@@ -28,10 +23,12 @@ const TOLERANCE: f32 = 1e-3;
 /// first of its duplicates), and the selection is filled up farthest first: the row whose nearest chosen row is
 /// farthest away, the earlier one among equals.
 ///
-/// Cost O(i·n·k·d) for n rows of d columns in i ≤ 60 iterations of Lloyd's algorithm, after O(n·k·d) for the choice of
-/// the first centroids with k-means++; one copy of the matrix. No clustering is needed for `k = 0` and `k >= n`.
+/// Cost O(n·k·d) for n rows of d columns for the choice of the first centroids with k-means++, which gives the first
+/// clusters too, and then for each of i ≤ 60 iterations of Lloyd's algorithm O(n·m·d), m being the centroids that
+/// moved: with few rows a cluster most of them stand still after some iterations. Two copies of the matrix. No clustering
+/// is needed for `k = 0` and `k >= n`.
 ///
-/// Source: linfa-clustering's m_k-means; k-means++ of Arthur and Vassilvitskii, SODA 2007.
+/// Source: Lloyd, IEEE Transactions on Information Theory 1982; k-means++ of Arthur and Vassilvitskii, SODA 2007.
 ///
 /// # Errors
 /// When a value is not finite.
@@ -49,13 +46,13 @@ pub fn k_means_diverse(rows: ArrayView2<'_, f32>, k: usize, seed: u64) -> Result
     if k == 0 {
         return Ok(Vec::new());
     }
-    // Rows without columns are all the same, and linfa panics on them.
+    // Rows without columns are all the same.
     if k >= n || rows.ncols() == 0 {
         return Ok((0..k.min(n)).collect());
     }
     let rows = centred(rows);
-    let seeds = k_means_plus_plus(&rows, k, Xoshiro256Plus::seed_from_u64(seed));
-    let mut chosen = representatives(&rows, &seeds, seed)?;
+    let (seeds, nearest) = k_means_plus_plus(&rows, k, Xoshiro256Plus::seed_from_u64(seed));
+    let mut chosen = representatives(&rows, &seeds, nearest);
     fill_farthest_first(&rows, &mut chosen, k);
     chosen.sort_unstable();
     Ok(chosen)
@@ -74,31 +71,46 @@ fn centred(rows: ArrayView2<'_, f32>) -> Array2<f32> {
     }
 }
 
+/// The cluster of a row.
+#[derive(Debug, Clone, Copy)]
+struct Nearest {
+    cluster: usize,
+    /// The square of the distance to its centroid.
+    distance: f64,
+}
+
+impl Nearest {
+    fn lower(&mut self, cluster: usize, distance: f64) {
+        if distance < self.distance {
+            *self = Self { cluster, distance };
+        }
+    }
+}
+
 /// The first centroids: different rows, each drawn with a probability that grows with the square of its distance to
-/// those drawn before. Fewer than `k` when there are fewer different rows.
-///
-/// linfa-clustering has this too, but compares with all centroids again for each new one, which is O(n·k²·d).
-fn k_means_plus_plus(rows: &Array2<f32>, k: usize, mut random: Xoshiro256Plus) -> Vec<usize> {
+/// those drawn before. Fewer than `k` when there are fewer different rows. With them which is the nearest to each row.
+fn k_means_plus_plus(rows: &Array2<f32>, k: usize, mut random: Xoshiro256Plus) -> (Vec<usize>, Vec<Nearest>) {
     let n = rows.nrows();
     let mut seeds = Vec::with_capacity(k);
+    let mut nearest = vec![Nearest { cluster: 0, distance: f64::INFINITY }; n];
     let mut next = (random.next_u64() % n.max(1) as u64) as usize;
-    let mut distances = vec![f64::INFINITY; n];
     loop {
+        let seed = rows.row(next);
+        let cluster = seeds.len();
+        nearest.par_iter_mut().enumerate().with_min_len(LEAST_WITH_ONE).for_each(|(row, nearest)| {
+            nearest.lower(cluster, squared_distance(rows.row(row), seed));
+        });
         seeds.push(next);
-        if seeds.len() == k {
-            return seeds;
-        }
-        lower_distances(rows, next, &mut distances);
-        let total: f64 = distances.iter().sum();
-        if total <= 0.0 {
-            return seeds;
+        let total: f64 = nearest.iter().map(|nearest| nearest.distance).sum();
+        if seeds.len() == k || total <= 0.0 {
+            return (seeds, nearest);
         }
         // 53 bits: a number in 0..1. A row at distance 0 is never drawn, not even when rounding lets the sum pass the
         // last row.
         let mut target = (random.next_u64() >> 11) as f64 / (1u64 << 53) as f64 * total;
-        for (row, &distance) in distances.iter().enumerate().filter(|(_, distance)| **distance > 0.0) {
+        for (row, nearest) in nearest.iter().enumerate().filter(|(_, nearest)| nearest.distance > 0.0) {
             next = row;
-            target -= distance;
+            target -= nearest.distance;
             if target < 0.0 {
                 break;
             }
@@ -107,42 +119,77 @@ fn k_means_plus_plus(rows: &Array2<f32>, k: usize, mut random: Xoshiro256Plus) -
 }
 
 /// The row nearest to the mean of each cluster, the first among equals. A cluster that lost all its rows has none.
-fn representatives(rows: &Array2<f32>, seeds: &[usize], seed: u64) -> Result<Vec<usize>, SelectError> {
-    let first = rows.select(Axis(0), seeds);
-    let size = first.iter().map(|value| value * value).sum::<f32>().sqrt();
-    let dataset = DatasetBase::from(rows.view());
-    let clusters = KMeans::params_with(seeds.len(), Xoshiro256Plus::seed_from_u64(seed), Euclidean)
-        .init_method(KMeansInit::Precomputed(first))
-        .n_runs(1)
-        .max_n_iterations(MAX_ITERATIONS)
-        .tolerance((TOLERANCE * size).max(f32::MIN_POSITIVE))
-        .fit(&dataset)
-        .map(|model| -> Array1<usize> { model.predict(rows) })
-        .map_err(|error| SelectError::Clustering {
-            rows: rows.nrows(),
-            clusters: seeds.len(),
-            source: Box::new(error),
-        })?;
-
-    let mut means: Array2<f32> = Array2::zeros((seeds.len(), rows.ncols()));
-    let mut sizes = vec![0.0f32; seeds.len()];
-    for (row, &cluster) in rows.outer_iter().zip(&clusters) {
-        let mut mean = means.row_mut(cluster);
-        mean += &row;
-        sizes[cluster] += 1.0;
+fn representatives(rows: &Array2<f32>, seeds: &[usize], mut nearest: Vec<Nearest>) -> Vec<usize> {
+    let mut centroids = rows.select(Axis(0), seeds);
+    let mut has_changed = vec![true; seeds.len()];
+    for _ in 0..MAX_ITERATIONS {
+        let moved = to_means(rows, &nearest, &has_changed, &mut centroids);
+        if moved.is_empty() {
+            break;
+        }
+        let next: Vec<Nearest> = nearest
+            .par_iter()
+            .enumerate()
+            .with_min_len(LEAST_WITH_MANY)
+            .map(|(row, before)| nearest_of(rows.row(row), *before, &centroids, &moved))
+            .collect();
+        has_changed.fill(false);
+        for (before, after) in nearest.iter().zip(&next).filter(|(before, after)| before.cluster != after.cluster) {
+            has_changed[before.cluster] = true;
+            has_changed[after.cluster] = true;
+        }
+        nearest = next;
     }
-    let mut nearest: Vec<Option<(usize, f64)>> = vec![None; seeds.len()];
-    for (mut mean, size) in means.outer_iter_mut().zip(sizes) {
-        mean /= size.max(1.0);
-    }
-    for ((row, values), &cluster) in rows.outer_iter().enumerate().zip(&clusters) {
-        let distance = squared_distance(values, means.row(cluster));
-        let best = &mut nearest[cluster];
+    to_means(rows, &nearest, &has_changed, &mut centroids);
+    let mut middles: Vec<Option<(usize, f64)>> = vec![None; seeds.len()];
+    for (row, Nearest { cluster, .. }) in nearest.into_iter().enumerate() {
+        let distance = squared_distance(rows.row(row), centroids.row(cluster));
+        let best = &mut middles[cluster];
         if best.is_none_or(|(_, least)| distance < least) {
             *best = Some((row, distance));
         }
     }
-    Ok(nearest.into_iter().flatten().map(|(row, _)| row).collect())
+    middles.into_iter().flatten().map(|(row, _)| row).collect()
+}
+
+/// Moves the centroids of clusters whose rows have changed to the means of their rows, and returns which of them are not
+/// where they were. One without rows stays.
+fn to_means(rows: &Array2<f32>, nearest: &[Nearest], has_changed: &[bool], centroids: &mut Array2<f32>) -> Vec<usize> {
+    let mut means: Array2<f32> = Array2::zeros(centroids.dim());
+    let mut sizes = vec![0.0f32; has_changed.len()];
+    for (row, &Nearest { cluster, .. }) in rows.outer_iter().zip(nearest) {
+        if has_changed[cluster] {
+            let mut mean = means.row_mut(cluster);
+            mean += &row;
+            sizes[cluster] += 1.0;
+        }
+    }
+    let mut moved = Vec::new();
+    for (cluster, size) in sizes.into_iter().enumerate().filter(|(_, size)| *size > 0.0) {
+        let mut mean = means.row_mut(cluster);
+        mean /= size;
+        if mean != centroids.row(cluster) {
+            centroids.row_mut(cluster).assign(&mean);
+            moved.push(cluster);
+        }
+    }
+    moved
+}
+
+/// The centroid that is nearest to a row now that some have moved; it stays with the one that it had among equals.
+///
+/// As long as its own is no farther than it was, those that did not move need not be looked at: they were no nearer before.
+fn nearest_of(row: ArrayView1<'_, f32>, before: Nearest, centroids: &Array2<f32>, moved: &[usize]) -> Nearest {
+    let distance = |cluster: usize| squared_distance(row, centroids.row(cluster));
+    let has_moved = moved.binary_search(&before.cluster).is_ok();
+    let own = if has_moved { distance(before.cluster) } else { before.distance };
+    let mut nearest = Nearest { cluster: before.cluster, distance: own };
+    if own > before.distance {
+        (0..centroids.nrows()).for_each(|cluster| nearest.lower(cluster, distance(cluster)));
+    } else {
+        moved.iter().for_each(|&cluster| nearest.lower(cluster, distance(cluster)));
+    }
+    nearest
 }
 
 /// Adds rows until there are `k`: always the one whose nearest chosen row is farthest away.
@@ -195,32 +242,6 @@ fn squared_distance_of(a: &[f32], b: &[f32]) -> f32 {
     sums.iter().sum::<f32>() + rest
 }
 
-/// The Euclidean distance over slices. linfa's own walks through the values one by one and checks shapes for each
-/// pair, which took most of the time of a clustering.
-#[derive(Debug, Clone)]
-struct Euclidean;
-
-impl Distance<f32> for Euclidean {
-    fn distance<D: Dimension>(&self, a: ArrayView<'_, f32, D>, b: ArrayView<'_, f32, D>) -> f32 {
-        self.rdistance(a, b).sqrt()
-    }
-
-    fn rdistance<D: Dimension>(&self, a: ArrayView<'_, f32, D>, b: ArrayView<'_, f32, D>) -> f32 {
-        match (a.as_slice(), b.as_slice()) {
-            (Some(a), Some(b)) => squared_distance_of(a, b),
-            _ => a.iter().zip(&b).map(|(x, y)| (x - y) * (x - y)).sum(),
-        }
-    }
-
-    fn rdist_to_dist(&self, rdist: f32) -> f32 {
-        rdist.sqrt()
-    }
-
-    fn dist_to_rdist(&self, dist: f32) -> f32 {
-        dist * dist
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeSet;
@@ -255,6 +276,46 @@ mod tests {
                 })
                 .collect();
             assert_eq!(chosen, expected.into_iter().collect::<Vec<_>>(), "seed {seed}");
+        }
+    }
+
+    /// What is left out of a round changes nothing: Lloyd's algorithm that compares every row with every centroid.
+    fn plain_lloyd(rows: &Array2<f32>, seeds: &[usize], nearest: Vec<Nearest>) -> Vec<usize> {
+        let mut clusters: Vec<usize> = nearest.iter().map(|nearest| nearest.cluster).collect();
+        let mut centroids = rows.select(Axis(0), seeds);
+        let means = |clusters: &[usize], centroids: &mut Array2<f32>| {
+            let nearest: Vec<Nearest> = clusters.iter().map(|&cluster| Nearest { cluster, distance: 0.0 }).collect();
+            to_means(rows, &nearest, &vec![true; seeds.len()], centroids);
+        };
+        for _ in 0..MAX_ITERATIONS {
+            means(&clusters, &mut centroids);
+            for (row, cluster) in rows.outer_iter().zip(&mut clusters) {
+                let own = squared_distance(row, centroids.row(*cluster));
+                let mut nearest = Nearest { cluster: *cluster, distance: own };
+                (0..seeds.len()).for_each(|c| nearest.lower(c, squared_distance(row, centroids.row(c))));
+                *cluster = nearest.cluster;
+            }
+        }
+        means(&clusters, &mut centroids);
+        let middle = |cluster: usize| {
+            let members = (0..rows.nrows()).filter(|&row| clusters[row] == cluster);
+            let distance = |row: usize| squared_distance(rows.row(row), centroids.row(cluster));
+            members.min_by(|&a, &b| distance(a).total_cmp(&distance(b)))
+        };
+        (0..seeds.len()).filter_map(middle).collect()
+    }
+
+    #[test]
+    fn centroids_that_stand_still_are_left_out_without_a_difference() {
+        let mut random = Xoshiro256Plus::seed_from_u64(11);
+        let mut noise = move || (random.next_u64() >> 40) as f32 / (1u64 << 24) as f32 - 0.5;
+        for (n, k) in [(40, 3), (90, 30), (120, 60), (200, 150)] {
+            for seed in 0..6 {
+                let rows = centred(Array2::from_shape_simple_fn((n, 12), &mut noise).view());
+                let (seeds, nearest) = k_means_plus_plus(&rows, k, Xoshiro256Plus::seed_from_u64(seed));
+                let expected = plain_lloyd(&rows, &seeds, nearest.clone());
+                assert_eq!(representatives(&rows, &seeds, nearest), expected, "{n} rows, {k} clusters, seed {seed}");
+            }
         }
     }
 

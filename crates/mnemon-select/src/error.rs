@@ -1,7 +1,5 @@
 //! What can be wrong with the input of a selection.
 
-use std::error::Error;
-
 use ndarray::ArrayView2;
 
 /// Input that no selection can be made from.
@@ -63,17 +61,6 @@ pub enum SelectError {
     Twice {
         /// The number that was given again.
         index: usize,
-    },
-    /// The clustering gave up, which checked input should never make it do.
-    #[error("clustering {rows} rows into {clusters} clusters failed")]
-    Clustering {
-        /// How many rows were clustered.
-        rows: usize,
-        /// How many clusters were wanted.
-        clusters: usize,
-        /// Why.
-        #[source]
-        source: Box<dyn Error + Send + Sync>,
     },
 }
 

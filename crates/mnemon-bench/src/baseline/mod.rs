@@ -11,6 +11,7 @@ use serde::Serialize;
 
 use crate::BenchError;
 use bm25::Bm25;
+pub(crate) use words::stems;
 
 /// Texts that are embedded in one call: enough for every thread, few enough that progress moves.
 const BATCH: usize = 128;

@@ -10,7 +10,7 @@ static STOP_WORDS: LazyLock<HashSet<&str>> =
 
 /// The stems (Snowball, English) of the words of a text that are no stop words, in order. A word is a run of ASCII
 /// letters and digits in lower case; `'s` before a space is left out.
-pub(super) fn stems(text: &str) -> Vec<String> {
+pub(crate) fn stems(text: &str) -> Vec<String> {
     let stemmer = Stemmer::create(Algorithm::English);
     let text = text.to_lowercase().replace("'s ", " ");
     text.split(|c: char| !c.is_ascii_alphanumeric())

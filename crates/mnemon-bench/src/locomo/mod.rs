@@ -184,7 +184,8 @@ fn categories(samples: &[Sample], wanted: Option<&Numbers>) -> Result<BTreeSet<i
     Ok(wanted.as_slice().iter().copied().collect())
 }
 
-fn chosen(samples: Vec<Sample>, wanted: Option<&Numbers>) -> Result<Vec<(usize, Sample)>, BenchError> {
+/// The conversations that are wanted, with their places.
+pub(crate) fn chosen(samples: Vec<Sample>, wanted: Option<&Numbers>) -> Result<Vec<(usize, Sample)>, BenchError> {
     let Some(wanted) = wanted else { return Ok(samples.into_iter().enumerate().collect()) };
     let place = |number: i64| usize::try_from(number).ok().filter(|place| *place < samples.len());
     let missing = wanted.as_slice().iter().find(|number| place(**number).is_none());

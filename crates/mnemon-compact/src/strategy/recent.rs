@@ -1,5 +1,7 @@
 //! The last messages, and what is marked by its words.
 
+use std::collections::HashSet;
+
 use super::{Costs, Strategy, text_of};
 use crate::cues::Finder;
 use crate::{CompactError, Cues, Fate, Goal, Means, Message, Plan};
@@ -30,7 +32,7 @@ impl Strategy for RecentAndImportant {
         let costs = Costs::of(messages, means);
         let finder = Finder::new(&self.cues);
         let recent = costs.recent(goal.keep_recent, usize::MAX);
-        let starts: Vec<usize> =
+        let starts: HashSet<usize> =
             recent.iter().filter_map(|&number| costs.units.get(number)).map(|unit| unit.start()).collect();
         Plan::new(self.name(), messages, Vec::new(), |unit| {
             let found = finder.find(&text_of(unit, messages));

@@ -68,7 +68,7 @@ impl Strategy for Salient {
                 let weight = weights.fold(0.0, f32::max);
                 // What is not free is not chosen: it costs more than there is.
                 let cost = if unit.is_protected || cost == 0 { usize::MAX } else { cost };
-                Candidate { text, cost, weight: if weight.is_finite() { weight } else { 1.0 } }
+                Candidate { text, cost, weight: if weight.is_finite() { weight } else { 1.0 }, line: None }
             })
             .collect();
         let rows = means.vectors.map(|vectors| vectors.rows(&texts)).transpose()?;

@@ -1,5 +1,7 @@
 //! A summary, and the last messages.
 
+use std::collections::HashSet;
+
 use super::{Costs, Strategy};
 use crate::{CompactError, Fate, Goal, Means, Message, Plan, UnitKind};
 
@@ -21,7 +23,7 @@ impl Strategy for Summarise {
         let mut recent = costs.recent(goal.keep_recent, room);
         let mut summary = goal.summary_max_tokens;
         loop {
-            let starts: Vec<usize> =
+            let starts: HashSet<usize> =
                 recent.iter().filter_map(|&number| costs.units.get(number)).map(|unit| unit.start()).collect();
             let rest: Vec<_> = costs
                 .free()

@@ -1,5 +1,7 @@
 //! The last messages.
 
+use std::collections::HashSet;
+
 use super::{Costs, Strategy};
 use crate::{CompactError, Fate, Goal, Means, Message, Plan};
 
@@ -17,7 +19,7 @@ impl Strategy for Truncate {
         let costs = Costs::of(messages, means);
         let mut kept = costs.recent(usize::MAX, budget.saturating_sub(costs.sum(&costs.protected())));
         loop {
-            let starts: Vec<usize> =
+            let starts: HashSet<usize> =
                 kept.iter().filter_map(|&number| costs.units.get(number)).map(|unit| unit.start()).collect();
             let keep = |start: usize| if starts.contains(&start) { Fate::Keep } else { Fate::Drop };
             let plan = Plan::new(self.name(), messages, Vec::new(), |unit| keep(unit.start()))?;

@@ -1,12 +1,12 @@
 //! A summary out of the sentences of its source.
 
-use std::collections::{BTreeSet, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 
 use mnemon_core::{Role, Timestamp, TokenCounter};
 
 use super::{Method, Summarizer, Summary, SummaryRequest};
 use crate::cues::Finder;
-use crate::salience::{Candidate, Salience};
+use crate::salience::{Candidate, Line, Salience};
 use crate::sentences::{is_question, sentences};
 use crate::terms::terms;
 use crate::{CompactError, Cues, Message, MessageKind};
@@ -36,8 +36,9 @@ const OPEN_QUESTION: f32 = 7.0;
 const ANSWER_WITHIN: usize = 3;
 /// A call of a tool is told in so many characters.
 const CALL_CHARS: usize = 160;
-/// What a sentence costs beside its text: its share of a line, a speaker and a date. It keeps short phrases, which are
-/// seldom worth a line, from looking cheap.
+/// What the first sentence of a message costs beside its text and the name of who said it: the marks of a line and its
+/// share of a date. It keeps short phrases, which are seldom worth a line, from looking cheap, and what was said together
+/// from being torn apart: the next sentence of the same message costs its text alone.
 const LINE_TOKENS: usize = 4;
 /// As many sentences that were left out are tried once more when there is room at the end.
 const LAST_TRIES: usize = 24;
@@ -47,6 +48,8 @@ struct Sentence<'a> {
     speaker: String,
     date: Option<String>,
     weight: f32,
+    /// Sentences of one message that stand behind one name have the same.
+    line: usize,
 }
 
 impl Summarizer for Extractive {
@@ -58,12 +61,14 @@ impl Summarizer for Extractive {
         }
         let texts: Vec<&str> = sentences.iter().map(|sentence| sentence.text.as_ref()).collect();
         let rows = request.vectors.map(|vectors| vectors.rows(&texts)).transpose()?;
+        let mut names = Names { counter: request.counter, counted: HashMap::new() };
         let candidates: Vec<Candidate<'_>> = sentences
             .iter()
             .map(|sentence| Candidate {
                 text: &sentence.text,
-                cost: request.counter.count(&sentence.text) + LINE_TOKENS,
+                cost: request.counter.count(&sentence.text),
                 weight: sentence.weight,
+                line: Some(Line { number: sentence.line, cost: LINE_TOKENS + names.tokens(&sentence.speaker) }),
             })
             .collect();
         let salience = Salience::new(&candidates, &finder, rows);
@@ -101,11 +106,29 @@ impl Summarizer for Extractive {
     }
 }
 
+/// The tokens of the names of speakers, each counted once.
+struct Names<'a> {
+    counter: &'a dyn TokenCounter,
+    counted: HashMap<String, usize>,
+}
+
+impl Names<'_> {
+    fn tokens(&mut self, name: &str) -> usize {
+        if let Some(tokens) = self.counted.get(name) {
+            return *tokens;
+        }
+        let tokens = self.counter.count(name);
+        self.counted.insert(name.to_owned(), tokens);
+        tokens
+    }
+}
+
 /// The sentences of all messages, each once.
 fn collect<'a>(messages: &[(usize, &'a Message)], finder: &Finder) -> Vec<Sentence<'a>> {
     let mut collected: Vec<Sentence<'a>> = Vec::new();
     let mut known: HashSet<String> = HashSet::new();
     let last = messages.len().saturating_sub(1);
+    let mut number = 0;
     for (place, (_, message)) in messages.iter().enumerate() {
         if message.kind == MessageKind::Bridge || message.role == Role::System {
             continue;
@@ -115,6 +138,7 @@ fn collect<'a>(messages: &[(usize, &'a Message)], finder: &Finder) -> Vec<Senten
         let is_extract = matches!(&message.kind, MessageKind::Summary(meta) if meta.method == Method::Extractive);
         let mut date = message.at.map(day);
         let source = Summary::text_of(message).unwrap_or(&message.content);
+        number += 1;
         for line in source.lines() {
             let mut speaker = if is_extract { "" } else { message.speaker() };
             let mut text = line;
@@ -126,6 +150,7 @@ fn collect<'a>(messages: &[(usize, &'a Message)], finder: &Finder) -> Vec<Senten
                 if let Some((name, said)) = line.split_once(": ") {
                     (speaker, text) = (name, said);
                 }
+                number += 1;
             }
             for sentence in sentences(text) {
                 if !known.insert(sentence.to_lowercase()) {
@@ -135,7 +160,7 @@ fn collect<'a>(messages: &[(usize, &'a Message)], finder: &Finder) -> Vec<Senten
                     && (finder.find(sentence).open || (!is_extract && is_unanswered(sentence, place, messages)));
                 let weight = priority * edge * if open { 1.0 + OPEN_QUESTION } else { 1.0 };
                 let (speaker, date) = (speaker.to_owned(), date.clone());
-                collected.push(Sentence { text: sentence.into(), speaker, date, weight });
+                collected.push(Sentence { text: sentence.into(), speaker, date, weight, line: number });
             }
         }
         for call in &message.tool_calls {
@@ -143,7 +168,8 @@ fn collect<'a>(messages: &[(usize, &'a Message)], finder: &Finder) -> Vec<Senten
             let text = format!("called {}({arguments})", call.name);
             if known.insert(text.to_lowercase()) {
                 let speaker = message.speaker().to_owned();
-                collected.push(Sentence { text: text.into(), speaker, date: date.clone(), weight: priority * edge });
+                let weight = priority * edge;
+                collected.push(Sentence { text: text.into(), speaker, date: date.clone(), weight, line: number });
             }
         }
     }

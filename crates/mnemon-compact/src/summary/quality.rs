@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use ndarray::Array2;
+use ndarray::{Array2, ArrayView1};
 use serde::{Deserialize, Serialize};
 
 use crate::cues::Finder;
@@ -58,17 +58,17 @@ pub fn quality(sources: &[&str], summary: &str, vectors: Option<Vectors<'_>>) ->
     let kept: f32 = wanted.iter().filter(|(detail, _)| has_word(&found, detail)).map(|(_, count)| count).sum();
     let details = if total > 0.0 { kept / total } else { 1.0 };
 
-    let (from, to) = match vectors {
-        Some(vectors) => (vectors.rows(&source)?, vectors.rows(&written)?),
-        None => (bags(&source), bags(&written)),
+    let nearest = match vectors {
+        Some(vectors) => nearest_rows(&vectors.rows(&source)?, &vectors.rows(&written)?),
+        None => nearest_bags(&source, &written),
     };
-    let candidates: Vec<Candidate<'_>> = source.iter().map(|text| Candidate { text, cost: 1, weight: 1.0 }).collect();
+    let candidates: Vec<Candidate<'_>> =
+        source.iter().map(|text| Candidate { text, cost: 1, weight: 1.0, line: None }).collect();
     let salience = Salience::new(&candidates, &Finder::new(&Cues::default()), None);
     let (mut sum, mut weights) = (0.0f64, 0.0f64);
-    for (index, row) in from.outer_iter().enumerate() {
+    for (index, nearest) in nearest.into_iter().enumerate() {
         // A sentence of stop words alone still counts for something.
         let weight = f64::from(salience.worth(index)) + 0.01;
-        let nearest = to.outer_iter().map(|other| row.dot(&other)).fold(0.0f32, f32::max);
         sum += weight * f64::from(nearest.min(1.0));
         weights += weight;
     }
@@ -100,24 +100,59 @@ fn has_word(text: &str, word: &str) -> bool {
     })
 }
 
+/// For each row the largest dot product with one of the others, 0 where none is above.
+fn nearest_rows(from: &Array2<f32>, to: &Array2<f32>) -> Vec<f32> {
+    let nearest = |row: ArrayView1<'_, f32>| to.outer_iter().map(|other| row.dot(&other)).fold(0.0f32, f32::max);
+    from.outer_iter().map(nearest).collect()
+}
+
 /// Terms hashed into a bag of this many.
 const BAG: usize = 512;
 
-/// A row of unit length for each text: its terms, hashed.
-fn bags(texts: &[&str]) -> Array2<f32> {
-    let mut rows: Array2<f32> = Array2::zeros((texts.len(), BAG));
-    for (text, mut row) in texts.iter().zip(rows.outer_iter_mut()) {
-        for term in terms(text) {
-            if let Some(value) = row.get_mut((fnv(&term) % BAG as u64) as usize) {
-                *value += 1.0;
+/// The same of the bags of words of texts. Only those that share a term are compared.
+fn nearest_bags(from: &[&str], to: &[&str]) -> Vec<f32> {
+    let mut texts_with: Vec<Vec<(usize, f32)>> = vec![Vec::new(); BAG];
+    for (number, text) in to.iter().enumerate() {
+        for (place, value) in bag(text) {
+            if let Some(texts) = texts_with.get_mut(place) {
+                texts.push((number, value));
             }
         }
-        let length = row.dot(&row).sqrt();
-        if length > 0.0 {
-            row /= length;
-        }
     }
-    rows
+    let mut products = vec![0.0f32; to.len()];
+    let mut nearest = Vec::with_capacity(from.len());
+    for text in from {
+        let bag = bag(text);
+        let shared = || bag.iter().filter_map(|(place, value)| Some((texts_with.get(*place)?, value)));
+        for (texts, value) in shared() {
+            for (number, other) in texts {
+                if let Some(product) = products.get_mut(*number) {
+                    *product += value * other;
+                }
+            }
+        }
+        let mut largest = 0.0f32;
+        for (texts, _) in shared() {
+            for (number, _) in texts {
+                if let Some(product) = products.get_mut(*number) {
+                    largest = largest.max(std::mem::take(product));
+                }
+            }
+        }
+        nearest.push(largest);
+    }
+    nearest
+}
+
+/// What a text has of each place of a bag, at unit length.
+fn bag(text: &str) -> BTreeMap<usize, f32> {
+    let mut bag: BTreeMap<usize, f32> = BTreeMap::new();
+    for term in terms(text) {
+        *bag.entry((fnv(&term) % BAG as u64) as usize).or_default() += 1.0;
+    }
+    let length = bag.values().map(|value| value * value).sum::<f32>().sqrt();
+    bag.values_mut().for_each(|value| *value /= length);
+    bag
 }
 
 /// FNV-1a, 64 bits: the score is stored with summaries, so the hash must be the same in each version.

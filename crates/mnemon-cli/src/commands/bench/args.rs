@@ -5,7 +5,9 @@ use std::path::PathBuf;
 use clap::{Args, Subcommand};
 use mnemon::{Diversity, Level};
 use mnemon_bench::fit::{DataSet, FitOptions};
-use mnemon_bench::{Baseline, ContextOptions, EmbedOptions, GrowthOptions, Numbers, Picture, VectorOptions};
+use mnemon_bench::{
+    Baseline, CompactionOptions, ContextOptions, EmbedOptions, GrowthOptions, Numbers, Picture, VectorOptions, Way,
+};
 
 #[derive(Debug, Args)]
 pub(crate) struct Bench {
@@ -21,6 +23,8 @@ pub(crate) enum Benchmark {
     Longmemeval(LongMemEval),
     /// Fit the weights of the ranking on questions whose evidence is known
     Fit(Fit),
+    /// How much of that evidence is left when conversations are made shorter, by every strategy
+    Compaction(Compaction),
     /// How fast the embedding model reads on this machine
     Embed(Embed),
     /// How fast vectors are searched on this machine, exactly and through the graph
@@ -189,4 +193,33 @@ pub(crate) struct LongMemEval {
     /// Draw the result: a file name that ends in .svg or .png
     #[arg(long, value_name = "FILE")]
     pub(crate) plot: Option<Picture>,
+}
+
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Every strategy, the extractive summary and three baselines make each conversation shorter without seeing a
+question. Then it is measured what is left of the turns that the questions name. `evidence` is the share of
+the statements of these turns that stand word for word in what is left, weighed by their words; `answer` the
+share of the words of the answer that the evidence had and still has; `whole` the share of questions with all
+evidence left. Budgets are shares of the tokens of all messages. Vectors are in a cache when times are taken."
+)]
+pub(crate) struct Compaction {
+    /// The conversations and their questions, such as locomo10.json
+    #[arg(long, value_name = "FILE")]
+    pub(crate) data: PathBuf,
+    /// The shares of the tokens that may be left
+    #[arg(long, value_name = "LIST", value_delimiter = ',', default_values_t = CompactionOptions::RATIOS)]
+    pub(crate) ratios: Vec<f64>,
+    /// Only these conversations, by their place in the file: `0-4`, `0,2` [default: all]
+    #[arg(long, value_name = "LIST", allow_hyphen_values = true)]
+    pub(crate) conversations: Option<Numbers>,
+    /// Only these ways [default: all]
+    #[arg(long, value_name = "NAMES", value_delimiter = ',')]
+    pub(crate) ways: Vec<Way>,
+    /// How often chance is asked for the baselines that are random
+    #[arg(long, value_name = "N", default_value_t = CompactionOptions::SEEDS)]
+    pub(crate) seeds: usize,
+    /// Draw the result: a file name that ends in .svg or .png. May be repeated
+    #[arg(long, value_name = "FILE", visible_alias = "chart")]
+    pub(crate) plot: Vec<Picture>,
 }

@@ -2,6 +2,7 @@
 
 mod answer;
 mod args;
+mod compaction;
 mod context;
 mod embed;
 mod fit;
@@ -32,6 +33,7 @@ pub(crate) fn run(app: &mut App, args: &Bench) -> Result<Outcome, CliError> {
         Benchmark::Locomo(args) => locomo::run(app, args),
         Benchmark::Longmemeval(args) => longmemeval::run(app, args),
         Benchmark::Fit(args) => fit::run(app, args),
+        Benchmark::Compaction(args) => compaction::run(app, args),
         Benchmark::Embed(args) => embed::run(app, args),
         Benchmark::Vectors(args) => vectors::run(app, args),
         Benchmark::Context(args) => context::run(app, args),

@@ -54,6 +54,7 @@ fn bar(progress: Progress) -> ProgressBar {
         Step::Read => "reading",
         Step::Index => "indexing",
         Step::Graph => "graph",
+        Step::Compact => "compacting",
     };
     let bar = ProgressBar::with_draw_target(Some(progress.total), ProgressDrawTarget::stderr());
     // Nobody knows how far a graph has come.
