@@ -359,6 +359,22 @@ mod tests {
         assert_eq!(choose(&[], &[], 5), [0; 0]);
     }
 
+    /// Beside a text that was taken, the next one of its line is worth more than the same text in another line.
+    #[test]
+    fn a_line_is_paid_once() {
+        let line = |number| Some(Line { number, cost: 6 });
+        let texts = ["I moved to Oslo in 2021.", "The mast is broken.", "The sail is torn."];
+        let chosen = |lines: [Option<Line>; 3]| {
+            let candidates: Vec<_> =
+                texts.iter().zip(lines).map(|(text, line)| Candidate { text, cost: 5, weight: 1.0, line }).collect();
+            Salience::new(&candidates, &Finder::new(&Cues::default()), None).choose(&[], 16)
+        };
+        assert_eq!(chosen([line(0), line(1), line(0)]), [0, 2]);
+        assert_eq!(chosen([line(0), line(0), line(1)]), [0, 1]);
+        assert_eq!(chosen([line(0), line(1), line(2)]), [0]);
+        assert_eq!(chosen([None; 3]).len(), 3);
+    }
+
     /// The lazy choice is the choice of looking at every candidate in every round.
     #[test]
     fn lazy_is_greedy() {
@@ -374,8 +390,10 @@ mod tests {
         let mut state = salience.nothing_taken();
         let (mut left, mut expected) = (budget, Vec::new());
         while let Some((_, index)) = (0..40)
-            .filter(|index| !expected.contains(index) && salience.cost(*index, &state) <= left)
-            .map(|index| (salience.gain(index, &mut state), index))
+            .filter(|index| !expected.contains(index))
+            .filter_map(|index| {
+                (salience.cost(index, &state) <= left).then(|| (salience.gain(index, &mut state), index))
+            })
             .reduce(|best, next| if next.0 > best.0 { next } else { best })
         {
             left -= salience.cost(index, &state);

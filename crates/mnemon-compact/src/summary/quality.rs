@@ -189,6 +189,23 @@ mod tests {
     }
 
     #[test]
+    fn bags_that_share_a_term_are_compared_as_all_would_be() {
+        let words = ["boat", "mast", "sail", "rope", "Oslo", "tree", "wind", "12", "rain", "harbour", "the"];
+        let text =
+            |i: usize| (0..1 + i % 6).map(|j| words[(i * 5 + j * (i + 2)) % words.len()]).collect::<Vec<_>>().join(" ");
+        let (from, to): (Vec<String>, Vec<String>) = ((0..40).map(text).collect(), (25..60).map(text).collect());
+        let (from, to): (Vec<&str>, Vec<&str>) =
+            (from.iter().map(String::as_str).collect(), to.iter().map(String::as_str).collect());
+        let cosine = |a: &BTreeMap<usize, f32>, b: &BTreeMap<usize, f32>| -> f32 {
+            a.iter().filter_map(|(place, value)| Some(value * b.get(place)?)).sum()
+        };
+        for (text, nearest) in from.iter().zip(nearest_bags(&from, &to)) {
+            let expected = to.iter().map(|other| cosine(&bag(text), &bag(other))).fold(0.0f32, f32::max);
+            assert!((nearest - expected).abs() < 1e-6, "{text}: {nearest} and {expected}");
+        }
+    }
+
+    #[test]
     fn facts_weigh_more_than_small_talk() {
         assert!(score("I moved to Oslo on 3 May 2021.") > 3.0 * score("Wow! How is it there?"));
         let quality = quality(&SOURCE, "oslo and ann paid $1200", None).unwrap();
