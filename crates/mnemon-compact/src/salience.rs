@@ -382,20 +382,18 @@ mod tests {
         let texts: Vec<String> = (0..40usize)
             .map(|i| (0..4).map(|j| words[(i * 7 + j * (i + 3)) % words.len()]).collect::<Vec<_>>().join(" "))
             .collect();
-        let line = |i: usize| Some(Line { number: i / 3, cost: 2 }).filter(|_| i % 7 > 0);
+        let line = |i: usize| Some(Line { number: i / 3, cost: 2 }).filter(|_| !i.is_multiple_of(7));
         let candidate = |(i, text)| Candidate { text, cost: 3 + i % 5, weight: 1.0, line: line(i) };
         let candidates: Vec<_> = texts.iter().map(String::as_str).enumerate().map(candidate).collect();
         let salience = Salience::new(&candidates, &Finder::new(&Cues::default()), None);
         let budget = 70;
         let mut state = salience.nothing_taken();
         let (mut left, mut expected) = (budget, Vec::new());
-        while let Some((_, index)) = (0..40)
-            .filter(|index| !expected.contains(index))
-            .filter_map(|index| {
-                (salience.cost(index, &state) <= left).then(|| (salience.gain(index, &mut state), index))
-            })
-            .reduce(|best, next| if next.0 > best.0 { next } else { best })
-        {
+        loop {
+            let fits = |index: &usize| !expected.contains(index) && salience.cost(*index, &state) <= left;
+            let fitting: Vec<usize> = (0..40).filter(fits).collect();
+            let gains = fitting.into_iter().map(|index| (salience.gain(index, &mut state), index));
+            let Some((_, index)) = gains.reduce(|best, next| if next.0 > best.0 { next } else { best }) else { break };
             left -= salience.cost(index, &state);
             salience.take(index, &mut state);
             expected.push(index);
