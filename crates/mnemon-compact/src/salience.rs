@@ -3,6 +3,7 @@
 use std::cmp::{Ordering, Reverse};
 use std::collections::{BTreeMap, BinaryHeap, HashMap, HashSet};
 
+use mnemon_core::Role;
 use ndarray::Array2;
 
 use crate::cues::Finder;
@@ -60,6 +61,16 @@ const NOVELTY: f32 = 0.5;
 const REPEATED: f32 = 0.1;
 /// What a text gains when it is the most central one.
 const CENTRALITY: f32 = 0.1;
+
+/// How much more a text of a person is worth than one of a model: a model can say again what it said, and is long where
+/// people are short. A round value, checked with the dev part of BEAM (chats with an assistant).
+const PERSON: f32 = 2.0;
+
+/// What a text is worth by who says it, who may be called by a name or by a role.
+pub(crate) fn voice(speaker: &str) -> f32 {
+    let models = [Role::Assistant, Role::Tool, Role::System];
+    if models.iter().any(|role| role.as_str() == speaker) { 1.0 } else { PERSON }
+}
 
 /// Texts made ready for a choice.
 pub(crate) struct Salience {
@@ -357,6 +368,12 @@ mod tests {
         assert_eq!(choose(&texts, &[], 9), [0; 0]);
         assert_eq!(choose(&texts, &[], 999).len(), 5);
         assert_eq!(choose(&[], &[], 5), [0; 0]);
+    }
+
+    #[test]
+    fn people_are_heard_before_models() {
+        assert!(["user", "Nora", "Assistant Professor"].iter().all(|name| voice(name) == PERSON));
+        assert!(["assistant", "tool", "system"].iter().all(|name| voice(name) == 1.0));
     }
 
     /// Beside a text that was taken, the next one of its line is worth more than the same text in another line.

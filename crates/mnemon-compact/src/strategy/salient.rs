@@ -2,7 +2,7 @@
 
 use super::{Costs, Strategy, text_of};
 use crate::cues::Finder;
-use crate::salience::{Candidate, Salience};
+use crate::salience::{Candidate, Salience, voice};
 use crate::{CompactError, Cues, Fate, Goal, Means, Message, Plan};
 
 /// Keeps the last [`Goal::keep_recent`] messages and then, under the budget in tokens, those that say most for what they
@@ -11,7 +11,8 @@ use crate::{CompactError, Cues, Fate, Goal, Means, Message, Plan};
 /// A message is worth the terms, names and numbers in its statements that were not said by what is kept already: each as
 /// much as it is rare in this conversation, and less for each kept message that has it. Cues (decisions, times, what
 /// somebody says of themselves, errors; see [`Cues`]) and [`Message::priority`] multiply that. Questions count a quarter,
-/// small talk next to nothing. With vectors a message that means what a kept one means is worth up to half less, and a
+/// small talk next to nothing. What a person says counts twice as much as what a model says (a speaker with a name is a
+/// person). With vectors a message that means what a kept one means is worth up to half less, and a
 /// central one up to a tenth more; without, words do.
 ///
 /// The choice knows no question. Cost: O(n log n) in the messages and their words in practice.
@@ -64,11 +65,11 @@ impl Strategy for Salient {
             .zip(&costs.units)
             .zip(&costs.costs)
             .map(|((text, unit), &cost)| {
-                let weights = unit.members.iter().filter_map(|&at| messages.get(at)).map(|message| message.priority);
+                let weights = unit.members.iter().filter_map(|&at| messages.get(at)).map(weight);
                 let weight = weights.fold(0.0, f32::max);
                 // What is not free is not chosen: it costs more than there is.
                 let cost = if unit.is_protected || cost == 0 { usize::MAX } else { cost };
-                Candidate { text, cost, weight: if weight.is_finite() { weight } else { 1.0 }, line: None }
+                Candidate { text, cost, weight, line: None }
             })
             .collect();
         let rows = means.vectors.map(|vectors| vectors.rows(&texts)).transpose()?;
@@ -90,6 +91,12 @@ impl Strategy for Salient {
             }
         }
     }
+}
+
+/// What the owner thinks of a message, and who says it.
+fn weight(message: &Message) -> f32 {
+    let priority = if message.priority.is_finite() { message.priority.max(0.0) } else { 1.0 };
+    priority * voice(message.speaker())
 }
 
 /// After so many choices what is left of the budget is less than a message of some length.

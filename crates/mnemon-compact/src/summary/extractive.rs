@@ -6,7 +6,7 @@ use mnemon_core::{Role, Timestamp, TokenCounter};
 
 use super::{Method, Summarizer, Summary, SummaryRequest};
 use crate::cues::Finder;
-use crate::salience::{Candidate, Line, Salience};
+use crate::salience::{Candidate, Line, Salience, voice};
 use crate::sentences::{is_question, sentences};
 use crate::terms::terms;
 use crate::{CompactError, Cues, Message, MessageKind};
@@ -16,7 +16,7 @@ use crate::{CompactError, Cues, Message, MessageKind};
 ///
 /// Which those are is decided as [`crate::Salient`] decides about messages (terms, names, numbers and dates that were
 /// not said yet, cues, centrality, and what vectors say about repetition); beside that the first and the last message
-/// weigh more, and so does a question that nobody answered. It needs no model; with an embedder it tells repetition
+/// weigh more, and so do what a person says and a question that nobody answered. It needs no model; with an embedder it tells repetition
 /// by meaning too. The same input gives the same summary.
 ///
 /// The text is never longer than asked for, counted as a whole by the counter of the request. When no sentence fits, the
@@ -158,7 +158,7 @@ fn collect<'a>(messages: &[(usize, &'a Message)], finder: &Finder) -> Vec<Senten
                 }
                 let open = is_question(sentence)
                     && (finder.find(sentence).open || (!is_extract && is_unanswered(sentence, place, messages)));
-                let weight = priority * edge * if open { 1.0 + OPEN_QUESTION } else { 1.0 };
+                let weight = priority * edge * voice(speaker) * if open { 1.0 + OPEN_QUESTION } else { 1.0 };
                 let (speaker, date) = (speaker.to_owned(), date.clone());
                 collected.push(Sentence { text: sentence.into(), speaker, date, weight, line: number });
             }
@@ -168,7 +168,7 @@ fn collect<'a>(messages: &[(usize, &'a Message)], finder: &Finder) -> Vec<Senten
             let text = format!("called {}({arguments})", call.name);
             if known.insert(text.to_lowercase()) {
                 let speaker = message.speaker().to_owned();
-                let weight = priority * edge;
+                let weight = priority * edge * voice(message.speaker());
                 collected.push(Sentence { text: text.into(), speaker, date: date.clone(), weight, line: number });
             }
         }
@@ -316,12 +316,10 @@ mod tests {
     #[test]
     fn a_summary_of_a_summary_keeps_speakers_and_dates() {
         let first = summarise(&talk(), 70).into_message();
-        let messages = [first, Message::assistant("Bob pays it, he promised.")];
+        let messages = [first, Message::user("Bob pays it, he promised.").named("Ben")];
         let second = summarise(&messages, 60);
         assert_eq!((second.meta.depth, second.meta.messages), (2, 6));
-        assert!(
-            second.text.contains("[2024-05-10]\nAnn: We decided") && second.text.contains("assistant: Bob pays it")
-        );
+        assert!(second.text.contains("[2024-05-10]\nAnn: We decided") && second.text.contains("Ben: Bob pays it"));
     }
 
     #[test]
