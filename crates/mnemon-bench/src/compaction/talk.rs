@@ -115,7 +115,7 @@ mod tests {
     #[test]
     fn evidence_and_answers_are_measured_by_question() {
         let file = r#"[{"sample_id": "x", "conversation": {"speaker_a": "Ann", "speaker_b": "Ben",
-            "session_1": [{"speaker": "Ann", "dia_id": "D1:1", "text": "Look! I bought a boat.", "blip_caption": "a heron"},
+            "session_1": [{"speaker": "Ann", "dia_id": "D1:1", "text": "Look! I bought a boat!", "blip_caption": "a heron"},
                           {"speaker": "Ben", "dia_id": "D1:2", "text": "In Oslo?"}]},
           "qa": [{"question": "What?", "answer": "a boat in Oslo, I think", "category": 4, "evidence": ["D1:1; D1:2", "D9:9"]},
                  {"question": "Never?", "answer": "a boat", "category": 4, "evidence": ["D9:9"]},
@@ -123,10 +123,10 @@ mod tests {
         let sample = samples(file.as_bytes(), "x", &Options::default()).unwrap().pop().unwrap();
         let talk = Talk::new(2, sample, &EstimateCounter);
         assert_eq!((talk.questions.len(), talk.without_evidence, talk.number), (2, 1, 2));
-        assert_eq!(talk.messages[0].content, "Look! I bought a boat. [shares a heron]");
+        assert_eq!(talk.messages[0].content, "Look! I bought a boat! [shares a heron]");
         assert_eq!(talk.messages[0].name.as_deref(), Some("Ann"));
         let mut remains = Remains::default();
-        remains.add("I bought a boat.", Cover::All);
+        remains.add("I bought a boat!", Cover::All);
         // 4 of 8 words of the first turn, none of the second; "boat" of "boat" and "oslo".
         let left = [Left { evidence: 0.25, answer: Some(0.5) }, Left { evidence: 0.0, answer: None }];
         assert_eq!(talk.left(&remains), left);
