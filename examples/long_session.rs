@@ -40,7 +40,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         let observed = memory.observe(user, assistant)?;
         times.push(start.elapsed());
         assert_eq!(observed.summary_problem, None);
-        if (n + 1) % (turns / 20).max(1) == 0 {
+        if (n + 1).is_multiple_of((turns / 20).max(1)) {
             times.sort_unstable();
             let depths: Vec<String> = memory.summaries()?.iter().map(|summary| summary.depth.to_string()).collect();
             let (median, slowest) = (at(&times, 50), at(&times, 100));
@@ -70,7 +70,7 @@ fn main() -> Result<(), Box<dyn Error>> {
 
 /// An exchange: what matters now and then at the beginning, else talk of no interest, different each time.
 fn said(n: usize) -> (String, String) {
-    if let Some((told, _)) = EARLY.get(n / 10).filter(|_| n % 10 == 0) {
+    if let Some((told, _)) = EARLY.get(n / 10).filter(|_| n.is_multiple_of(10)) {
         return ((*told).to_owned(), "Thank you, I will remember that.".to_owned());
     }
     let thing = ["the weather", "a train", "the garden", "a novel", "some soup", "the cat", "a meeting"][n % 7];

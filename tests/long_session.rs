@@ -74,14 +74,14 @@ fn a_session_of_ten_thousand_turns_stays_small_and_forgets_nothing() {
         ContextManager::builder().without_model().config(config).open(folder.path().join("memory.db")).unwrap();
     let mut held = Vec::new();
     for n in 0..EXCHANGES {
-        let (user, assistant) = match EARLY.get(n / 20).filter(|_| n % 20 == 0) {
+        let (user, assistant) = match EARLY.get(n / 20).filter(|_| n.is_multiple_of(20)) {
             Some((told, ..)) => ((*told).to_owned(), "Thank you, I will remember that.".to_owned()),
             None => chatter(n),
         };
         let observed = memory.observe(user, assistant).unwrap();
         assert_eq!(observed.summary_problem, None);
         assert!(observed.window_tokens <= 8_000);
-        if (n + 1) % 1_000 == 0 {
+        if (n + 1).is_multiple_of(1_000) {
             held.push(HELD.load(Ordering::Relaxed));
         }
     }
