@@ -6,7 +6,7 @@ use mnemon_core::{Embedder, Memory, MemoryId, Metadata, NewMemory, NewTurn};
 use mnemon_long_term::{Embedded, Erasure, ModelChange, Recall};
 use mnemon_store::{ListFilter, MemoryUpdate, Selection};
 
-use crate::{Context, ContextManager, ContextRequest, Error, Observed, Stats};
+use crate::{Context, ContextManager, ContextRequest, Error, Observed, Stats, Summarised};
 
 /// A [`ContextManager`] whose methods never block the runtime: each runs on tokio's pool for blocking work. A future
 /// that is dropped does not undo its work: what was begun is finished in the background.
@@ -139,6 +139,14 @@ impl AsyncContextManager {
     /// As there, and [`Error::Background`].
     pub async fn get_stats(&self) -> Result<Stats, Error> {
         self.run(ContextManager::get_stats).await
+    }
+
+    /// See [`ContextManager::summarise`].
+    ///
+    /// # Errors
+    /// As there, and [`Error::Background`].
+    pub async fn summarise(&self) -> Result<Summarised, Error> {
+        self.run(ContextManager::summarise).await
     }
 
     /// See [`ContextManager::re_embed`].
