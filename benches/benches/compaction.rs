@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use criterion::{BenchmarkId, Criterion, Throughput};
 use mnemon_bench::made::{Talk, vectors};
+use mnemon_benches::sizes;
 use mnemon_compact::{
     Extractive, Goal, Means, MemoryVectors, Message, Salient, Semantic, Strategy, Summarizer, SummaryRequest, Truncate,
     VectorCache, VectorKey, Vectors, count_tokens,
@@ -85,20 +86,9 @@ fn measure(criterion: &mut Criterion, size: usize) -> Result<(), Box<dyn Error>>
     Ok(())
 }
 
-/// The sizes that the arguments name (`compaction_2000`), else all. A test asks only whether it runs at all.
-fn sizes() -> Vec<usize> {
-    let args: Vec<String> = std::env::args().skip(1).collect();
-    if args.iter().any(|arg| arg == "--test") {
-        return SIZES.into_iter().take(1).collect();
-    }
-    let named = |size: &usize| args.iter().any(|arg| arg.split('/').next() == Some(&format!("compaction_{size}")));
-    let some: Vec<usize> = SIZES.into_iter().filter(named).collect();
-    if some.is_empty() { SIZES.to_vec() } else { some }
-}
-
 fn main() -> Result<(), Box<dyn Error>> {
     let mut criterion = Criterion::default().configure_from_args();
-    for size in sizes() {
+    for size in sizes("compaction", &SIZES, &[]) {
         measure(&mut criterion, size)?;
     }
     criterion.final_summary();

@@ -16,6 +16,7 @@ use mnemon::tokens::Tokenizer;
 use mnemon::{Config, ContextManager, Level};
 use mnemon_bench::made::{SESSION, Talk};
 use mnemon_bench::{Bench, Maker};
+use mnemon_benches::sizes;
 use mnemon_store::SCHEMA_VERSION;
 
 const SIZES: [usize; 3] = [1_000, 10_000, 100_000];
@@ -92,26 +93,12 @@ fn count(criterion: &mut Criterion) -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-/// The sizes that the arguments name (`context_10000`), else all. A test asks only whether it runs at all.
-fn sizes() -> Vec<usize> {
-    let args: Vec<String> = std::env::args().skip(1).collect();
-    if args.iter().any(|arg| arg == "--test") {
-        return SIZES.into_iter().take(1).collect();
-    }
-    let named = |size: &usize| args.iter().any(|arg| arg.split('/').next() == Some(&format!("context_{size}")));
-    let some: Vec<usize> = SIZES.into_iter().filter(named).collect();
-    if args.iter().any(|arg| arg == "count_tokens") {
-        return some;
-    }
-    if some.is_empty() { SIZES.to_vec() } else { some }
-}
-
 fn main() -> Result<(), Box<dyn Error>> {
     let mut criterion = Criterion::default().configure_from_args();
     let bench = Bench::load(Config::default(), LocateOptions::from_env())?;
     let mut maker = Maker::new(&bench, 0);
     count(&mut criterion)?;
-    for size in sizes() {
+    for size in sizes("context", &SIZES, &["count_tokens"]) {
         let path = file(&mut maker, size)?;
         measure(&mut criterion, &path, size)?;
     }

@@ -20,6 +20,7 @@ use std::time::{Duration, Instant};
 
 use criterion::{BenchmarkId, Criterion};
 use mnemon_bench::made::Talk;
+use mnemon_benches::sizes;
 use mnemon_core::{Embedder, Purpose, Scope};
 use mnemon_embed::{LocateOptions, SentenceTransformer, locate};
 use mnemon_index::{GraphParams, Method, Search, TermIndex, VectorIndex};
@@ -289,20 +290,9 @@ fn tell(places: &[Place]) -> Result<(), LongTermError> {
     Ok(())
 }
 
-/// The sizes that the arguments name (`recall_10000`), else all. A test asks only whether it runs at all.
-fn sizes() -> Vec<usize> {
-    let args: Vec<String> = std::env::args().skip(1).collect();
-    if args.iter().any(|arg| arg == "--test") {
-        return SIZES.into_iter().take(1).collect();
-    }
-    let named = |size: &usize| args.iter().any(|arg| arg.split('/').next() == Some(&format!("recall_{size}")));
-    let some: Vec<usize> = SIZES.into_iter().filter(named).collect();
-    if some.is_empty() { SIZES.to_vec() } else { some }
-}
-
 fn main() -> Result<(), Box<dyn Error>> {
     let mut criterion = Criterion::default().configure_from_args();
-    let sizes = sizes();
+    let sizes = sizes("recall", &SIZES, &[]);
     let model = Arc::new(SentenceTransformer::load(&locate(&LocateOptions::from_env())?)?);
     let places: Vec<Place> = sizes.iter().map(|count| Place::new(*count, &model)).collect::<Result<_, _>>()?;
     for place in &places {
