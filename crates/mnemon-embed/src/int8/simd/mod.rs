@@ -144,7 +144,7 @@ pub(super) trait Simd: Copy + Send + Sync {
     fn max(self, a: Self::Float, b: Self::Float) -> Self::Float;
     /// The nearest whole numbers, the even one of two, of numbers below 2^22 in size. Others give any number.
     fn round(self, value: Self::Float) -> Self::Int;
-    /// The same as floating-point numbers.
+    /// The same as floating-point numbers. The sign of a zero may differ from processor to processor.
     fn whole(self, value: Self::Float) -> Self::Float;
     /// Numbers times 2 to the powers of whole numbers from -126 to 127; no result is smaller than 2^-126.
     fn scale(self, value: Self::Float, power: Self::Float) -> Self::Float;

@@ -45,7 +45,8 @@ fn check_floats<S: Simd>(simd: S, a: [f32; LANES], b: [f32; LANES], powers: [i32
             [
                 read(simd.float(simd.round(x))),
                 read(simd.scale(simd.splat(1.5), simd.float(simd.load_int(&powers)))),
-                read(simd.whole(x)),
+                // The sign of a zero may differ.
+                read(simd.add(simd.whole(x), simd.splat(0.0))),
             ],
             [simd.sum(x), simd.smallest(x), simd.largest(x)].map(f32::to_bits),
         )
@@ -56,7 +57,7 @@ fn check_floats<S: Simd>(simd: S, a: [f32; LANES], b: [f32; LANES], powers: [i32
     // Adding zero makes a zero that came out negative a plain one: whole numbers have one zero.
     let rounded = a.map(|value| value.round_ties_even() + 0.0);
     let scaled = powers.map(|power| (((power + 127) as u32) << 23) + (1 << 22));
-    prop_assert_eq!(got.2, [bits(rounded), scaled, bits(a.map(f32::round_ties_even))]);
+    prop_assert_eq!(got.2, [bits(rounded), scaled, bits(rounded)]);
     let order = |a: [f32; LANES]| {
         let eight: [f32; 8] = std::array::from_fn(|lane| a[lane] + a[lane + 8]);
         let four: [f32; 4] = std::array::from_fn(|lane| eight[lane] + eight[lane + 4]);
