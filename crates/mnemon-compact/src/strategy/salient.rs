@@ -31,7 +31,7 @@ pub enum Rest {
     /// They leave.
     #[default]
     Drop,
-    /// One summary of at most [`Goal::summary_max_tokens`] is written of them.
+    /// One summary of at most [`Goal::summary_max_tokens`], and of half of what is not protected, is written of them.
     Summarise,
 }
 
@@ -47,8 +47,12 @@ impl Strategy for Salient {
         let budget = goal.budget(messages, means.counter)?;
         let costs = Costs::of(messages, means);
         let protected = costs.protected();
-        let reserved = if self.rest == Rest::Summarise { goal.summary_max_tokens } else { 0 };
-        let room = budget.saturating_sub(costs.sum(&protected) + reserved);
+        let room = budget.saturating_sub(costs.sum(&protected));
+        let reserved = match self.rest {
+            Rest::Summarise => goal.summary_max_tokens.min(room / 2),
+            Rest::Drop => 0,
+        };
+        let room = room - reserved;
         let recent = costs.recent(goal.keep_recent, room);
         let free = costs.free();
         if costs.sum(&free) <= room + reserved {
@@ -83,7 +87,7 @@ impl Strategy for Salient {
             let taken: Vec<usize> = protected.iter().chain(&kept).copied().collect();
             let chosen = salience.choose(&taken, left);
             kept.extend(&chosen);
-            let (plan, tokens) = self.trim(&mut kept, &costs, messages, goal, means)?;
+            let (plan, tokens) = self.trim(&mut kept, reserved, &costs, messages, goal, means)?;
             left = budget.saturating_sub(tokens);
             // Turns that became one left room for more.
             if chosen.is_empty() || round == ROUNDS || tokens > budget {
@@ -108,6 +112,7 @@ impl Salient {
     fn trim(
         &self,
         kept: &mut Vec<usize>,
+        reserved: usize,
         costs: &Costs,
         messages: &[Message],
         goal: &Goal,
@@ -122,7 +127,7 @@ impl Salient {
                 }
             }
             let (summaries, other) = match self.rest {
-                Rest::Summarise => (vec![goal.summary_max_tokens], Fate::Summarise(0)),
+                Rest::Summarise => (vec![reserved], Fate::Summarise(0)),
                 Rest::Drop => (Vec::new(), Fate::Drop),
             };
             let fate = |start: usize| if keep.get(start) == Some(&true) { Fate::Keep } else { other };

@@ -304,3 +304,15 @@ fn a_plan_fits_its_messages_only() {
         assert!(matches!(wrong, Err(CompactError::Setting { .. })));
     });
 }
+
+#[test]
+fn a_summary_that_is_larger_than_the_budget_takes_half_of_it() {
+    with_means(|means| {
+        let messages = talk(60);
+        let goal = Goal { summary_max_tokens: 5_000, ..Goal::tokens(count_tokens(&messages, &EstimateCounter) / 3) };
+        let plan = Salient { rest: Rest::Summarise, ..Salient::default() }.plan(&messages, &goal, means).unwrap();
+        let compacted = plan.apply(&messages, means).unwrap();
+        assert!(compacted.tokens_after <= goal.max_tokens.unwrap(), "{}", compacted.tokens_after);
+        assert!(compacted.summaries.len() == 1 && plan.kept().count() > 5);
+    });
+}
