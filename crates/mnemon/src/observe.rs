@@ -38,7 +38,7 @@ pub struct Observed {
 impl ContextManager {
     /// Takes in one exchange: what the user said and what the assistant answered. Both turns are durable and can be
     /// found when this returns. When the window is over its capacity, its oldest exchanges (or whichever the policy
-    /// names) move to long-term memory, word for word, and a summary of them is written ([`Config::summaries`]).
+    /// names) move to long-term memory, word for word, and a summary of them is written ([`Config::summaries`](crate::Config::summaries)).
     ///
     /// Cost: embedding the two texts, and one durable transaction; one or two more when turns leave the window.
     ///

@@ -37,11 +37,20 @@ pub(crate) fn run(app: &mut App, args: &Observe) -> Result<Outcome, CliError> {
             (plural(observed.turns.len() as u64, "turn", "turns"), count(observed.window_tokens as u64));
         let moved = match observed.moved {
             0 => String::new(),
-            moved => format!(", {} moved to long-term memory", plural(moved as u64, "turn", "turns")),
+            moved => {
+                let summaries = match observed.summarised {
+                    0 => String::new(),
+                    written => format!(" and {} written", plural(written as u64, "summary", "summaries")),
+                };
+                format!(", {} moved to long-term memory{summaries}", plural(moved as u64, "turn", "turns"))
+            }
         };
         if observed.redacted > 0 {
             let turns = plural(observed.redacted as u64, "turn", "turns");
             remark(&app.out, &format!("note: secrets in {turns} were redacted"));
+        }
+        if let Some(problem) = &observed.summary_problem {
+            remark(&app.out, &format!("note: what left the recent conversation is not summarised yet: {problem}"));
         }
         app.out.say(format!("remembered {turns}; the recent conversation has {tokens} tokens{moved}"))?;
     }

@@ -40,10 +40,13 @@ fn what_left_the_window_is_summarised_and_shown_with_what_it_was_made_of() {
     let turn =
         |n: usize| format!("{{\"role\":\"user\",\"text\":\"On day {n} the boat Aurora-{n} sailed to harbour {n}\"}}");
     let lines: Vec<String> = (0..60).map(turn).collect();
+    let mut said = String::new();
     for ten in lines.chunks(10) {
         let ran = home.run_with(&ten.join("\n"), &[&["observe"], &settings[..]].concat());
         assert_eq!(ran.code, 0, "{ran:?}");
+        said.push_str(&ran.stdout);
     }
+    assert!(said.contains("moved to long-term memory and 1 summary written"), "{said}");
     assert_eq!(home.json(&["list"])["total"], 60);
     let listed = home.json(&["list", "--kind", "summary"]);
     let summary = &listed["memories"][0];
