@@ -423,11 +423,18 @@ fn assert_no_grams_of(path: &Path, all_are_erased: bool) {
 /// Rows that were moved from page to page leave copies in the unused part of pages: writing the file anew takes them away.
 #[test]
 fn copies_in_unused_parts_of_pages_go_too() {
+    // Where a row lands depends on ids that nobody chose, so a file may have no such copy.
+    let with_copies = (0..12).filter(|seed| copies_go(*seed)).count();
+    assert!(with_copies > 3, "{with_copies} of 12 files had copies, so the test says little");
+}
+
+/// False when nothing was left before the file was written anew.
+fn copies_go(seed: u64) -> bool {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("m.db");
     let store = open(&path);
     let ann = Scope::user_scope("ann").unwrap();
-    let mut rng = Rng(8);
+    let mut rng = Rng(seed);
     let mut live: Vec<(MemoryId, Needles)> = Vec::new();
     let mut gone = Needles::default();
     for _ in 0..30 {
@@ -455,13 +462,14 @@ fn copies_in_unused_parts_of_pages_go_too() {
     }
     // Before: `secure_delete` alone, and the log is in the file.
     Connection::open(&path).unwrap().query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(())).unwrap();
-    assert!(!gone.found(&path).is_empty(), "nothing was left anyway, so the test says nothing");
+    let had_copies = !gone.found(&path).is_empty();
     assert_eq!(store.scrub().unwrap(), Scrubbed::Done);
     gone.assert_gone(&path);
     let mut kept = Needles::default();
     live.into_iter().for_each(|(_, needles)| kept.all.extend(needles.all));
     kept.assert_there(&path);
     assert_eq!(store.check().unwrap(), []);
+    had_copies
 }
 
 #[test]
