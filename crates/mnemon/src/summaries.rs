@@ -197,6 +197,7 @@ impl Engine {
         for _ in 0..chunks {
             match self.summarise_turns(scope, session)? {
                 Step::Written => done.written += 1,
+                Step::Untold => {}
                 Step::Nothing => break,
                 Step::Failed(error) => {
                     done.problem = Some(with_causes(&error));
@@ -207,7 +208,7 @@ impl Engine {
         loop {
             match self.join_summaries(scope, session)? {
                 Step::Written => done.written += 1,
-                Step::Nothing => return Ok(done),
+                Step::Nothing | Step::Untold => return Ok(done),
                 Step::Failed(error) => {
                     done.problem = done.problem.or_else(|| Some(with_causes(&error)));
                     return Ok(done);
@@ -217,12 +218,13 @@ impl Engine {
     }
 
     /// Summarises the first chunk of the turns that wait. Fewer tokens than half a chunk go on waiting: that is what is left
-    /// when another summary was made anew.
+    /// when another summary was made anew. Turns so short that as many as are read come to no more are a chunk too.
     fn summarise_turns(&self, scope: &Scope, session: SessionId) -> Result<Step, Error> {
         let due = self.long_term.store().read(|snapshot| match snapshot.scope_id(scope)? {
             Some(scope) => snapshot.due_for_summary(scope, session, READ),
             None => Ok(Vec::new()),
         })?;
+        let is_full = due.len() == READ;
         let now = self.now();
         // What does not hold, echoes among it, is in no summary.
         let (due, over): (Vec<_>, Vec<_>) = due.into_iter().partition(|(_, memory)| memory.state.holds_at(now));
@@ -238,7 +240,10 @@ impl Engine {
                 is_first || tokens <= self.config.chunk_size
             })
             .collect();
-        if chunk.is_empty() || tokens < self.config.chunk_size.div_ceil(2) {
+        if chunk.is_empty() {
+            return Ok(if is_full { Step::Untold } else { Step::Nothing });
+        }
+        if tokens < self.config.chunk_size.div_ceil(2) && !is_full {
             return Ok(Step::Nothing);
         }
         let messages: Vec<Message> = chunk.iter().map(|(_, memory)| said(memory)).collect();
@@ -271,7 +276,7 @@ impl Engine {
             // Greetings and empty lines: there is nothing to tell.
             Err(CompactError::NothingToSummarise { .. }) if depth == 1 => {
                 self.await_no_summary(scope, session, parts)?;
-                return Ok(Step::Written);
+                return Ok(Step::Untold);
             }
             Err(error) => return Ok(Step::Failed(error)),
         };
@@ -310,6 +315,8 @@ impl Engine {
 /// What became of a step.
 enum Step {
     Written,
+    /// Its turns have nothing to tell, and wait no longer.
+    Untold,
     Nothing,
     Failed(CompactError),
 }

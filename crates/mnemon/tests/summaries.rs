@@ -195,6 +195,27 @@ fn a_worker_summarises_in_the_background_and_off_means_off() {
 }
 
 #[test]
+fn many_short_turns_are_summarised_too_and_empty_ones_are_no_summary() {
+    let mut config = Config::default();
+    (config.stm_capacity, config.chunk_size) = (12_000, 12_000);
+    let memory = ContextManager::builder().without_model().config(config).open_in_memory().unwrap();
+    let mut written = 0;
+    for batch in 0..40 {
+        let turns: Vec<NewTurn> =
+            (0..100).map(|n| NewTurn::new(Role::User, format!("boat {}", 100 * batch + n))).collect();
+        written += memory.observe_turns(&turns).unwrap().summarised;
+    }
+    written += memory.summarise().unwrap().written;
+    assert!(written > 0 && written == all(&memory, Kind::Summary).len(), "{written}");
+
+    let memory = small(Summaries::Inline).open_in_memory().unwrap();
+    let dots = "... ".repeat(40);
+    let written: usize =
+        (0..60).map(|_| memory.observe_turns(&[NewTurn::new(Role::User, &dots)]).unwrap().summarised).sum();
+    assert_eq!(written, all(&memory, Kind::Summary).len());
+}
+
+#[test]
 fn what_is_gone_is_told_nowhere() {
     let memory = small(Summaries::Inline).open_in_memory().unwrap();
     let turns = talk(&memory, 0..120);
