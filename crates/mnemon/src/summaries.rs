@@ -100,7 +100,8 @@ pub struct Summarised {
 
 impl ContextManager {
     /// Summarises what waits for it in this file, in every scope. For a worker of the caller's where summaries are made in the
-    /// background; [`ContextManager::maintain`] does it too. What one process summarises no other does.
+    /// background; [`ContextManager::maintain`] does it too. Should two processes summarise the same, one
+    /// of the summaries is stored.
     ///
     /// Cost: about 3 ms for 1,000 tokens with the summariser that ships, and a transaction for each summary; with
     /// a language model as long as that takes.
